@@ -1,0 +1,3 @@
+module github.com/llm-gateway/llm-gateway
+
+go 1.26

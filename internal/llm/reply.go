@@ -1,0 +1,202 @@
+package llm
+
+import (
+	"errors"
+	"io"
+	"time"
+)
+
+// Reply is a provider's answer. Exactly one of Stream, Raw and Response is
+// set: Stream for a streaming call; Raw for a whole answer in the dialect that
+// the client speaks, to be passed on as it is; Response for one that was
+// translated. Usage and Finish are set with Raw and Response alike.
+type Reply struct {
+	Dialect  Dialect // of Raw, or of the EventRaw bytes of Stream; 0 when canonical
+	Raw      []byte
+	Response *Response
+	Stream   Stream
+
+	Usage  Usage
+	Finish FinishReason
+
+	Provider string        // who answered
+	Model    string        // the upstream's model that was asked
+	Attempts int           // upstream attempts made, by all targets
+	Upstream time.Duration // time spent waiting for upstreams and back-off, until this reply came
+	Dropped  []string      // request members left out on the client's wish
+	Cache    string        // hit, miss, shared; "" when no cache was asked
+	ID       string        // the upstream's request id, for logs
+}
+
+// Close ends a streaming reply; closing a whole one does nothing.
+func (r *Reply) Close() error {
+	if r == nil || r.Stream == nil {
+		return nil
+	}
+	return r.Stream.Close()
+}
+
+// Done is how a call ended. It is reported once, by OnDone.
+type Done struct {
+	Err     *Error // nil when the answer was complete
+	Gone    bool   // the stream was closed before its end: the client left
+	Started bool   // part of the answer had been delivered when the call ended
+	Stream  bool   // the reply was a stream
+
+	Usage     Usage
+	Finish    FinishReason
+	FirstAt   time.Time // when the first piece of a stream's answer came; zero when none did
+	Events    int       // content events received
+	TextBytes int64     // bytes of answer text received
+}
+
+// Outcome returns the one word that the ledger, logs and metrics use: complete,
+// client_gone, upstream_cut, or the error's kind.
+func (d Done) Outcome() string {
+	switch {
+	case d.Gone || (d.Err != nil && d.Err.Kind == KindCanceled):
+		return "client_gone"
+	case d.Err == nil:
+		return "complete"
+	case d.Started && d.Err.Kind == KindUpstreamError:
+		return "upstream_cut"
+	}
+	return d.Err.Kind.String()
+}
+
+// OnDone calls fn exactly once, when the call has really ended: now, for an
+// error or a whole answer; at the end, error or Close of a stream. Functions
+// registered on one reply run in the order of their registration, so the
+// innermost decorator is told first.
+func OnDone(r *Reply, err error, fn func(Done)) {
+	switch {
+	case err != nil:
+		fn(Done{Err: AsError(err)})
+	case r.Stream == nil:
+		fn(Done{Usage: r.Usage, Finish: r.Finish})
+	default:
+		t := track(r)
+		t.done = append(t.done, fn)
+	}
+}
+
+// Prime reads a streaming reply up to its first piece of content and keeps
+// what it read for the next Recv. It returns the stream's error, if that comes
+// first; a stream that ends without content is an upstream error. After Prime
+// the reply is still whole. Priming a reply that is no stream does nothing.
+func Prime(r *Reply) error {
+	if r.Stream == nil {
+		return nil
+	}
+	t := track(r)
+	for {
+		ev, err := t.pull()
+		if errors.Is(err, io.EOF) {
+			err = Errorf(KindUpstreamError, "the provider sent an empty stream")
+			t.end(Done{Err: AsError(err)})
+		}
+		if err != nil {
+			return err
+		}
+		if ev.Kind == EventPing {
+			continue
+		}
+		t.held = append(t.held, ev)
+		if ev.Content() {
+			return nil
+		}
+	}
+}
+
+func track(r *Reply) *tracked {
+	if t, ok := r.Stream.(*tracked); ok {
+		return t
+	}
+	t := &tracked{inner: r.Stream}
+	r.Stream = t
+	return t
+}
+
+// tracked watches a stream on behalf of every decorator at once.
+type tracked struct {
+	inner Stream
+	done  []func(Done)
+	held  []Event // read by Prime, not yet delivered
+	next  int     // index into held
+	sum   Done    // what has been seen so far
+	ended bool
+}
+
+// Recv returns the held events, then those of the inner stream.
+func (t *tracked) Recv() (Event, error) {
+	if t.next < len(t.held) {
+		ev := t.held[t.next]
+		t.next++
+		if t.next == len(t.held) {
+			t.held, t.next = nil, 0
+		}
+		t.sum.Started = t.sum.Started || ev.Content()
+		return ev, nil
+	}
+	ev, err := t.pull()
+	if err == nil {
+		t.sum.Started = t.sum.Started || ev.Content()
+	}
+	if errors.Is(err, io.EOF) {
+		t.end(Done{})
+	}
+	return ev, err
+}
+
+// pull receives from the inner stream and keeps the sums. A failure ends the
+// stream here; io.EOF does not, as its meaning depends on who asked.
+func (t *tracked) pull() (Event, error) {
+	ev, err := t.inner.Recv()
+	if err != nil {
+		if err != io.EOF {
+			e := AsError(err)
+			t.end(Done{Err: e})
+			return Event{}, e
+		}
+		return Event{}, err
+	}
+	if ev.Usage != nil {
+		t.sum.Usage = *ev.Usage
+	}
+	if ev.Finish != "" {
+		t.sum.Finish = ev.Finish
+	}
+	if ev.Content() {
+		t.sum.Events++
+		if t.sum.FirstAt.IsZero() {
+			t.sum.FirstAt = time.Now()
+		}
+		if ev.Kind == EventRaw {
+			t.sum.TextBytes += int64(ev.TextBytes)
+		} else {
+			t.sum.TextBytes += int64(len(ev.Text))
+		}
+	}
+	return ev, nil
+}
+
+// Close closes the inner stream and, if it had not ended, reports that the
+// client left.
+func (t *tracked) Close() error {
+	err := t.inner.Close()
+	t.end(Done{Gone: true})
+	return err
+}
+
+func (t *tracked) end(how Done) {
+	if t.ended {
+		return
+	}
+	t.ended = true
+	d := t.sum
+	d.Stream = true
+	d.Err, d.Gone = how.Err, how.Gone
+	for _, fn := range t.done {
+		fn(d)
+	}
+}
