@@ -6,6 +6,8 @@
 package dialect
 
 import (
+	"time"
+
 	"github.com/llm-gateway/llm-gateway/internal/llm"
 	"github.com/llm-gateway/llm-gateway/pkg/sse"
 )
@@ -16,9 +18,23 @@ type Client interface {
 	// (llm.Error.Param) or the byte offset of malformed JSON.
 	DecodeRequest(op llm.Op, raw []byte) (*llm.Request, error)
 	// AppendResponse appends the body of a whole answer to dst.
-	AppendResponse(dst []byte, op llm.Op, r *llm.Response) ([]byte, error)
+	AppendResponse(dst []byte, op llm.Op, r *llm.Response, f *Facts) ([]byte, error)
 	// NewStreamEncoder starts a stream to one client.
 	NewStreamEncoder(o StreamOptions) StreamEncoder
+}
+
+// Facts is what the gateway knows of an answer beyond its content. Dialects
+// that have no place for a fact leave it out.
+type Facts struct {
+	RequestID string
+	Status    int // the HTTP status of the answer or error
+	Provider  string
+	Model     string // the upstream's model that was asked
+	Attempts  int
+	Cache     string     // hit, miss, shared; "" when no cache was asked
+	Cost      *llm.Money // nil when the model has no price
+	Usage     llm.Usage
+	Latency   time.Duration
 }
 
 // StreamOptions is what a stream encoder must know of the request.
@@ -35,16 +51,16 @@ type StreamEncoder interface {
 	// Append appends what ev becomes, which may be nothing, to dst.
 	Append(dst []byte, ev *llm.Event) []byte
 	// AppendEnd appends the normal end of the stream.
-	AppendEnd(dst []byte) []byte
+	AppendEnd(dst []byte, f *Facts) []byte
 }
 
 // ErrorEncoder renders errors in a client dialect. Which HTTP status goes with
 // them is the server's matter.
 type ErrorEncoder interface {
 	// AppendError appends the body of an error answer.
-	AppendError(dst []byte, e *llm.Error) []byte
+	AppendError(dst []byte, e *llm.Error, f *Facts) []byte
 	// AppendStreamError appends the terminal event of a stream that failed.
-	AppendStreamError(dst []byte, e *llm.Error) []byte
+	AppendStreamError(dst []byte, e *llm.Error, f *Facts) []byte
 }
 
 // Provider is a dialect as upstreams speak it.

@@ -1,6 +1,9 @@
 package llm
 
-import "context"
+import (
+	"context"
+	"strings"
+)
 
 // Op is what the caller wants done.
 type Op uint8
@@ -82,14 +85,34 @@ type Peek struct {
 // Header is one client header that may be passed on to a provider.
 type Header struct{ Name, Value string }
 
+// Caller is who asks: what authentication found out.
+type Caller struct {
+	Name   string            // the key's or subject's name; "" when anonymous
+	Tenant string            // the group of keys it belongs to; "" when none
+	Models []string          // routes it may call; nil = all; a trailing * matches any rest
+	Labels map[string]string // for the ledger
+}
+
+// May reports whether the caller may ask for a model by this name.
+func (c *Caller) May(model string) bool {
+	if c == nil || c.Models == nil {
+		return true
+	}
+	for _, m := range c.Models {
+		if rest, ok := strings.CutSuffix(m, "*"); m == model || ok && strings.HasPrefix(model, rest) {
+			return true
+		}
+	}
+	return false
+}
+
 // Meta says where a call came from. It is for logs, traces, metrics and the
 // ledger; no provider receives it.
 type Meta struct {
 	RequestID string
-	TraceID   string            // W3C trace id in hex, "" without tracing
-	Route     string            // the route's name, bounded: "other" when the model is no configured name
-	Principal string            // the caller's key name, "" when anonymous
-	Tenant    string            // the caller's tenant
+	TraceID   string // W3C trace id in hex, "" without tracing
+	Route     string // the route's name, bounded: "other" when the model is no configured name
+	Caller    *Caller
 	Tags      map[string]string // the client's metadata
 }
 

@@ -1,6 +1,9 @@
 package llm
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"time"
+)
 
 // Request is the canonical form of a chat, embedding or token-count request:
 // what remains when the wire format is taken away. Optional scalars are
@@ -44,6 +47,11 @@ type Request struct {
 	Extra []Member
 
 	Embed *EmbedRequest // for OpEmbed; nil otherwise
+
+	// Tags (metadata) and Timeout (timeout_ms) of the native dialect are for
+	// the gateway itself; no provider codec writes them.
+	Tags    map[string]string
+	Timeout time.Duration // lowers the route's deadline; 0 = not given
 }
 
 // Member is one JSON object member, its value untouched.
