@@ -26,6 +26,12 @@ type Reply struct {
 	Dropped  []string      // request members left out on the client's wish
 	Cache    string        // hit, miss, shared; "" when no cache was asked
 	ID       string        // the upstream's request id, for logs
+	Price    Pricer        // what the target charges; nil when that is unknown
+}
+
+// Pricer computes what a call cost. ok is false when there is no price.
+type Pricer interface {
+	Cost(u Usage) (cost Money, ok bool)
 }
 
 // Close ends a streaming reply; closing a whole one does nothing.
