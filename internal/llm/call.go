@@ -3,6 +3,7 @@ package llm
 import (
 	"context"
 	"strings"
+	"time"
 )
 
 // Op is what the caller wants done.
@@ -128,6 +129,11 @@ type Call struct {
 	Drop    bool    // the client asked that unsupported members be dropped, not refused
 	Forward []Header
 	Meta    *Meta // never nil behind the service
+
+	// Deadline is when the whole request, with all its retries and targets,
+	// must have ended; zero = none. It stands here and not in the context so
+	// that a request costs one timer, not one for each layer.
+	Deadline time.Time
 
 	// Request returns the canonical form. It is decoded at most once, and
 	// only if someone asks; the result is shared and must not be changed.
