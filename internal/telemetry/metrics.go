@@ -143,4 +143,6 @@ func (m *Metrics) Reloaded(err error) {
 }
 
 // FellBack counts one move to the next target of a route.
-func (m *Metrics) FellBack(route, from, to string) { m.fallbacks.WithLabelValues(route, from, to).Inc() }
+func (m *Metrics) FellBack(route, from, to string) {
+	m.fallbacks.WithLabelValues(route, from, to).Inc()
+}
