@@ -108,7 +108,8 @@ func (c *Caller) May(model string) bool {
 }
 
 // Meta says where a call came from. It is for logs, traces, metrics and the
-// ledger; no provider receives it.
+// ledger; no provider receives it. The server makes it, the service completes
+// it with the route; from then on it is only read.
 type Meta struct {
 	RequestID string
 	TraceID   string // W3C trace id in hex, "" without tracing
