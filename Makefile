@@ -1,0 +1,75 @@
+# One line a target: `make help` reads the comments behind the double hash.
+SHELL := /bin/bash
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+COMMIT ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo none)
+LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)'
+TOOL := go tool -modfile=tools/go.mod
+FUZZTIME ?= 60s
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build bin/llm-gateway, static and stripped
+	@mkdir -p bin
+	$(GOBUILD) -o bin/llm-gateway ./cmd/llm-gateway
+
+.PHONY: run
+run: build ## build and start the gateway; with no key the built-in mock answers
+	@./bin/llm-gateway serve
+
+.PHONY: test
+test: ## unit, integration and race tests; says what it skips and why
+	@.ci/gotest -race ./...
+
+.PHONY: race
+race: test ## the same: tests always run with the race detector
+
+.PHONY: cover
+cover: ## test coverage by package
+	go test -cover ./...
+
+.PHONY: fmt
+fmt: ## format the code
+	gofmt -w $$(git ls-files '*.go')
+
+.PHONY: lint
+lint: ## format check, vet, staticcheck, shell scripts
+	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "gofmt would change:"; echo "$$out"; exit 1; fi
+	go vet ./...
+	$(TOOL) staticcheck ./...
+	@if command -v shellcheck >/dev/null; then shellcheck .ci/run .ci/gotest $$(git ls-files '*.sh'); else echo "skipped: shellcheck is not installed"; fi
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME (60s) each
+	@for p in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
+	  for f in $$(grep -h -o '^func Fuzz[A-Za-z0-9_]*' $$p/*_test.go | sed 's/func //'); do \
+	    echo "== $$p $$f"; go test $$p -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) || exit 1; done; done
+
+.PHONY: bench
+bench: ## run every micro-benchmark
+	go test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: bench-once
+bench-once: ## run every micro-benchmark once, so that none rots
+	@go test -run '^$$' -bench . -benchtime 1x ./... | grep -E '^(Benchmark|FAIL|panic|---)' | awk '/^Benchmark/{n++; next} {print} END{print n " benchmarks ran"}'
+
+.PHONY: check
+check: lint test bench-once ## what CI runs before the end-to-end tests; fuzz seeds run with the tests
+
+.PHONY: e2e
+e2e: build ## end-to-end: the running binary, real SDKs, real Prometheus; installs what it needs
+	test/e2e/setup.sh
+	cd test/e2e && ../../.ci/gotest -count=1 -timeout 15m ./...
+
+.PHONY: docker
+docker: ## build the container image
+	docker build -t llm-gateway:$(VERSION) --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) .
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin
