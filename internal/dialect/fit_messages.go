@@ -1,0 +1,260 @@
+package dialect
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/llm-gateway/llm-gateway/internal/llm"
+)
+
+// messages checks what the conversation says. None of it is ever dropped.
+func (f *fitter) messages() error {
+	if len(f.in.Messages) == 0 {
+		return llm.Invalid("messages", "messages: must not be empty")
+	}
+	if err := f.order(); err != nil {
+		return err
+	}
+	if err := f.pairs(); err != nil {
+		return err
+	}
+	for i := range f.in.Messages {
+		if err := f.content(i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// order checks who speaks first and last.
+func (f *fitter) order() error {
+	first, last := -1, -1
+	for i := range f.in.Messages {
+		switch f.in.Messages[i].Role {
+		case llm.RoleSystem, llm.RoleDeveloper:
+			continue
+		}
+		if first < 0 {
+			first = i
+		}
+		last = i
+	}
+	switch {
+	case first < 0 && f.s.Turns:
+		return llm.Invalid("messages", "messages: %s needs a user message", f.target())
+	case first < 0:
+		return nil
+	case f.s.Turns && f.in.Messages[first].Role == llm.RoleAssistant:
+		return llm.Invalid(fmt.Sprintf("messages[%d].role", first),
+			"messages[%d].role: the first message must be the user's for %s", first, f.target())
+	case f.in.Messages[last].Role == llm.RoleAssistant && !f.s.Prefill:
+		return llm.Unsupported(fmt.Sprintf("messages[%d].role", last),
+			"messages[%d].role: %s does not continue an assistant message with this model; the last must be the user's", last, f.target())
+	}
+	return nil
+}
+
+// pairs checks that each tool result answers an earlier call and, where the
+// target insists, that every call is answered in the very next turn.
+func (f *fitter) pairs() error {
+	var known map[string]bool // all calls so far
+	var open map[string]int   // calls without a result: id to the message that made it
+	for i := range f.in.Messages {
+		m := &f.in.Messages[i]
+		if m.Role != llm.RoleTool && len(open) > 0 && f.s.Turns && m.Role != llm.RoleSystem && m.Role != llm.RoleDeveloper {
+			return unanswered(open)
+		}
+		for j, p := range m.Parts {
+			switch p.Type {
+			case llm.PartToolCall:
+				if known == nil {
+					known, open = map[string]bool{}, map[string]int{}
+				}
+				known[p.ToolCall.ID] = true
+				open[p.ToolCall.ID] = i
+			case llm.PartToolResult:
+				id := p.ToolResult.CallID
+				if !known[id] {
+					return llm.Invalid(fmt.Sprintf("messages[%d].tool_call_id", i),
+						"messages[%d]: result %d answers the tool call %q, which no earlier message made", i, j, id)
+				}
+				delete(open, id)
+			}
+		}
+	}
+	if len(open) > 0 && f.s.Turns {
+		return unanswered(open)
+	}
+	return nil
+}
+
+func unanswered(open map[string]int) error {
+	ids := slices.Sorted(maps.Keys(open))
+	at := fmt.Sprintf("messages[%d]", open[ids[0]])
+	return llm.Invalid(at+".tool_calls", "%s.tool_calls: the call %q has no result in the next message", at, ids[0])
+}
+
+// content checks the parts of message i.
+func (f *fitter) content(i int) error {
+	m := &f.in.Messages[i]
+	said := false
+	for j := range m.Parts {
+		p := &m.Parts[j]
+		if p.Type != llm.PartText || strings.TrimSpace(p.Text) != "" {
+			said = true
+		}
+		if err := f.part(i, j); err != nil {
+			return err
+		}
+	}
+	if !said && !f.s.EmptyText && m.Role == llm.RoleUser {
+		return llm.Invalid(fmt.Sprintf("messages[%d].content", i), "messages[%d].content: must not be empty for %s", i, f.target())
+	}
+	return nil
+}
+
+func (f *fitter) part(i, j int) error {
+	p := &f.in.Messages[i].Parts[j]
+	switch p.Type {
+	case llm.PartText, llm.PartRefusal, llm.PartReasoning:
+		return nil
+	case llm.PartToolCall:
+		return f.call(i, p.ToolCall)
+	case llm.PartToolResult:
+		return f.result(i, j, p.ToolResult)
+	}
+	at := fmt.Sprintf("messages[%d].content[%d]", i, j)
+	switch p.Type {
+	case llm.PartImage:
+		return f.image(at, p.Media, func() *llm.Part { return &f.message(i).Parts[j] })
+	case llm.PartAudio:
+		return f.media(at, "audio", p.Media, &f.s.Audio)
+	case llm.PartFile:
+		return f.media(at, "file", p.Media, &f.s.Files)
+	}
+	return llm.Invalid(at, "%s: unknown kind of content", at)
+}
+
+// image checks an image. edit gives its part in the copy.
+func (f *fitter) image(at string, m *llm.Media, edit func() *llm.Part) error {
+	mime := m.MIME
+	if strings.EqualFold(mime, "image/jpg") {
+		mime = "image/jpeg"
+	}
+	c := *m
+	c.MIME = mime
+	if m.Detail != "" && !f.s.ImageDetail {
+		c.Detail = ""
+		if m.Detail != "auto" {
+			if err := f.refuse(at+".image_url.detail", f.lacks()); err != nil {
+				return err
+			}
+		}
+	}
+	if c != *m {
+		edit().Media = &c
+	}
+	return f.media(at, "image", &c, &f.s.Images)
+}
+
+// media checks that the target takes a piece of media in the form it has.
+func (f *fitter) media(at, kind string, m *llm.Media, s *Media) error {
+	switch {
+	case m.FileID != "" && f.s.Same:
+		return nil
+	case m.FileID != "":
+		return llm.Unsupported(at, "%s: a file id of another provider means nothing to %s", at, f.target())
+	case !s.Inline && !s.URL:
+		return llm.Unsupported(at, "%s: %s takes no %s with this model", at, f.target(), kind)
+	case m.Data == "" && m.URL == "":
+		return llm.Invalid(at, "%s: the %s is empty", at, kind)
+	case m.Data == "" && !s.URL:
+		return llm.Unsupported(at, "%s: %s does not fetch the %s from its URL; send it as a data URL", at, f.target(), kind)
+	case m.Data != "" && !s.Inline:
+		return llm.Unsupported(at, "%s: %s takes the %s by URL only", at, f.target(), kind)
+	case m.Data != "" && len(s.MIME) > 0 && !slices.Contains(s.MIME, strings.ToLower(m.MIME)):
+		return llm.Unsupported(at, "%s: %s takes %s as %s, got %q", at, f.target(), kind, strings.Join(s.MIME, ", "), m.MIME)
+	}
+	return nil
+}
+
+// call checks that the arguments of a call in the history are an object.
+func (f *fitter) call(i int, c *llm.ToolCall) error {
+	if !f.s.ObjectArguments || c.Arguments == "" {
+		return nil
+	}
+	b := bytes.TrimSpace([]byte(c.Arguments))
+	if len(b) > 0 && b[0] == '{' && json.Valid(b) {
+		return nil
+	}
+	at := fmt.Sprintf("messages[%d].tool_calls[%d].function.arguments", i, f.callIndex(i, c))
+	return llm.Invalid(at, "%s: %s needs a JSON object", at, f.target())
+}
+
+func (f *fitter) callIndex(i int, c *llm.ToolCall) int {
+	n := 0
+	for _, p := range f.in.Messages[i].Parts {
+		if p.ToolCall == c {
+			break
+		}
+		if p.Type == llm.PartToolCall {
+			n++
+		}
+	}
+	return n
+}
+
+// result checks a tool result and says "Error:" in its text where the target
+// has no flag for it.
+func (f *fitter) result(i, j int, r *llm.ToolResult) error {
+	at := fmt.Sprintf("messages[%d].content[%d]", i, j)
+	for k := range r.Parts {
+		p := &r.Parts[k]
+		switch {
+		case p.Type == llm.PartText:
+		case p.Type == llm.PartImage && f.s.ToolImages:
+			edit := func() *llm.Part { return &f.toolResult(i, j).Parts[k] }
+			if err := f.image(fmt.Sprintf("%s.content[%d]", at, k), p.Media, edit); err != nil {
+				return err
+			}
+		case p.Type == llm.PartFile && f.s.ToolImages:
+			if err := f.media(fmt.Sprintf("%s.content[%d]", at, k), "file", p.Media, &f.s.Files); err != nil {
+				return err
+			}
+		default:
+			return llm.Unsupported(at, "%s: %s takes only text in tool results", at, f.target())
+		}
+	}
+	if r.IsError && !f.s.ToolError {
+		c := f.toolResult(i, j)
+		c.IsError = false
+		if !startsWithError(c.Parts) {
+			c.Parts = append([]llm.Part{{Type: llm.PartText, Text: "Error: "}}, c.Parts...)
+		}
+	}
+	return nil
+}
+
+// toolResult returns a copy of a result, with parts of its own, to write to.
+func (f *fitter) toolResult(i, j int) *llm.ToolResult {
+	p := &f.message(i).Parts[j]
+	if p.ToolResult == f.in.Messages[i].Parts[j].ToolResult {
+		c := *p.ToolResult
+		c.Parts = slices.Clone(c.Parts)
+		p.ToolResult = &c
+	}
+	return p.ToolResult
+}
+
+func startsWithError(parts []llm.Part) bool {
+	const word = "error"
+	if len(parts) == 0 || parts[0].Type != llm.PartText {
+		return false
+	}
+	s := strings.TrimSpace(parts[0].Text)
+	return len(s) >= len(word) && strings.EqualFold(s[:len(word)], word)
+}
