@@ -149,5 +149,13 @@ func ContextError(ctx context.Context) *Error {
 	if ctx.Err() == nil {
 		return nil
 	}
-	return AsError(context.Cause(ctx))
+	cause := context.Cause(ctx)
+	var e *Error
+	if errors.As(cause, &e) {
+		return e
+	}
+	// A cause of another type says nothing about the kind; the context does.
+	e = AsError(ctx.Err())
+	e.Err = cause
+	return e
 }

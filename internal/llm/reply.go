@@ -71,47 +71,70 @@ func (d Done) Outcome() string {
 }
 
 // OnDone calls fn exactly once, when the call has really ended: now, for an
-// error or a whole answer; at the end, error or Close of a stream. Functions
-// registered on one reply run in the order of their registration, so the
-// innermost decorator is told first.
+// error, a whole answer or a stream that is over; else at the end, error or
+// Close of the stream. Functions registered on one reply run in the order of
+// their registration, so the innermost decorator is told first.
 func OnDone(r *Reply, err error, fn func(Done)) {
+	if d, over := Settled(r, err); over {
+		fn(d)
+		return
+	}
+	t := track(r)
+	if t.ended {
+		fn(t.sum)
+		return
+	}
+	t.done = append(t.done, fn)
+}
+
+// Settled returns how a call ended that was over when Do returned: with an
+// error or a whole answer. For a stream over is false. A decorator asks it
+// before OnDone, which costs a closure.
+func Settled(r *Reply, err error) (d Done, over bool) {
 	switch {
 	case err != nil:
-		fn(Done{Err: AsError(err)})
+		return Done{Err: AsError(err)}, true
 	case r.Stream == nil:
-		fn(Done{Usage: r.Usage, Finish: r.Finish})
-	default:
-		t := track(r)
-		t.done = append(t.done, fn)
+		return Done{Usage: r.Usage, Finish: r.Finish}, true
+	}
+	return Done{}, false
+}
+
+// Wrap puts a stream of a decorator's own around the provider's, if the reply
+// has one. It goes below what OnDone and Prime keep, so that all decorators
+// are told the same outcome, whatever their order.
+func Wrap(r *Reply, wrap func(Stream) Stream) {
+	if t, ok := r.Stream.(*tracked); ok {
+		t.inner = wrap(t.inner)
+	} else if r.Stream != nil {
+		r.Stream = wrap(r.Stream)
 	}
 }
 
 // Prime reads a streaming reply up to its first piece of content and keeps
 // what it read for the next Recv. It returns the stream's error, if that comes
 // first; a stream that ends without content is an upstream error. After Prime
-// the reply is still whole. Priming a reply that is no stream does nothing.
+// the reply is still whole. Priming a reply again, or one that is no stream,
+// does nothing.
 func Prime(r *Reply) error {
 	if r.Stream == nil {
 		return nil
 	}
 	t := track(r)
-	for {
+	for t.sum.Events == 0 {
 		ev, err := t.pull()
-		if errors.Is(err, io.EOF) {
-			err = Errorf(KindUpstreamError, "the provider sent an empty stream")
-			t.end(Done{Err: AsError(err)})
+		if err == io.EOF {
+			t.fail = Errorf(KindUpstreamError, "the provider sent an empty stream")
+			t.end(Done{Err: AsError(t.fail)})
 		}
 		if err != nil {
-			return err
+			return t.fail
 		}
-		if ev.Kind == EventPing {
-			continue
-		}
-		t.held = append(t.held, ev)
-		if ev.Content() {
-			return nil
+		if ev.Kind != EventPing {
+			t.held = append(t.held, ev)
 		}
 	}
+	return nil
 }
 
 func track(r *Reply) *tracked {
@@ -129,7 +152,8 @@ type tracked struct {
 	done  []func(Done)
 	held  []Event // read by Prime, not yet delivered
 	next  int     // index into held
-	sum   Done    // what has been seen so far
+	sum   Done    // what has been seen so far; once ended, how it ended
+	fail  error   // what ended the inner stream; repeated, never asked for again
 	ended bool
 }
 
@@ -148,7 +172,7 @@ func (t *tracked) Recv() (Event, error) {
 	if err == nil {
 		t.sum.Started = t.sum.Started || ev.Content()
 	}
-	if errors.Is(err, io.EOF) {
+	if err == io.EOF {
 		t.end(Done{})
 	}
 	return ev, err
@@ -157,14 +181,17 @@ func (t *tracked) Recv() (Event, error) {
 // pull receives from the inner stream and keeps the sums. A failure ends the
 // stream here; io.EOF does not, as its meaning depends on who asked.
 func (t *tracked) pull() (Event, error) {
+	if t.fail != nil {
+		return Event{}, t.fail
+	}
 	ev, err := t.inner.Recv()
 	if err != nil {
-		if err != io.EOF {
-			e := AsError(err)
+		if t.fail = err; err != io.EOF {
+			e := cutError(err)
+			t.fail = e
 			t.end(Done{Err: e})
-			return Event{}, e
 		}
-		return Event{}, err
+		return Event{}, t.fail
 	}
 	if ev.Usage != nil {
 		t.sum.Usage = *ev.Usage
@@ -186,6 +213,19 @@ func (t *tracked) pull() (Event, error) {
 	return ev, nil
 }
 
+// cutError returns what ended a stream as an *Error that no reader can take
+// for the normal end: a connection that broke often has io.EOF as its cause,
+// and errors.Is would find it.
+func cutError(err error) *Error {
+	e := AsError(err)
+	if !errors.Is(e, io.EOF) {
+		return e
+	}
+	c := *e
+	c.Err = errors.New(e.Err.Error())
+	return &c
+}
+
 // Close closes the inner stream and, if it had not ended, reports that the
 // client left.
 func (t *tracked) Close() error {
@@ -199,10 +239,9 @@ func (t *tracked) end(how Done) {
 		return
 	}
 	t.ended = true
-	d := t.sum
-	d.Stream = true
-	d.Err, d.Gone = how.Err, how.Gone
+	t.sum.Stream = true
+	t.sum.Err, t.sum.Gone = how.Err, how.Gone
 	for _, fn := range t.done {
-		fn(d)
+		fn(t.sum)
 	}
 }
