@@ -73,3 +73,8 @@ docker: ## build the container image
 .PHONY: clean
 clean: ## remove what was built
 	rm -rf bin
+
+.PHONY: bench-compare
+bench-compare: build ## CPU per request beside a bare reverse proxy, interleaved
+	@go build -o bin/bench ./bench
+	@./bin/bench compare -gateway bin/llm-gateway

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestCasesRunThroughTheYardstick(t *testing.T) {
+	up := httptest.NewServer(newUpstream())
+	defer up.Close()
+	h, err := newYardstick(up.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httptest.NewServer(h)
+	defer proxy.Close()
+	for _, c := range cases {
+		c.conns, c.rate = min(c.conns, 4), min(c.rate, 100)
+		for _, base := range []string{up.URL, proxy.URL} {
+			r, err := runCase(t.Context(), target{base: base}, c, 20*time.Millisecond)
+			if err != nil || r.good == 0 || r.bad != 0 {
+				t.Errorf("%s: %d good, %d bad, %v, %v", c.name, r.good, r.bad, r.firstBad, err)
+			}
+		}
+	}
+}
+
+func TestBadAnswersAreCounted(t *testing.T) {
+	full, _ := caseByName("stream-100-c200")
+	for name, h := range map[string]http.HandlerFunc{
+		"status": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) },
+		"short": func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, "data: {\"content\":\" token\"}\n\n")
+		},
+		"cut": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "1000")
+			_, _ = io.WriteString(w, "data: x")
+		},
+	} {
+		s := httptest.NewServer(h)
+		c := full
+		c.conns = 1
+		r, err := runCase(t.Context(), target{base: s.URL}, c, 5*time.Millisecond)
+		if err != nil || r.good != 0 || r.bad == 0 || r.firstBad == nil {
+			t.Errorf("%s: %+v, %v", name, r, err)
+		}
+		s.Close()
+	}
+}
+
+func TestOpenLoopCountsFromWhenARequestWasDue(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		<-time.After(5 * time.Millisecond) // the server is slow for real: this measures the generator
+		_, _ = io.WriteString(w, `{"total_tokens":35}`)
+	}))
+	defer s.Close()
+	// One caller at 5 ms an answer cannot keep 1,000 a second: the queue must show in the latency.
+	r, err := runCase(t.Context(), target{base: s.URL}, testCase{conns: 1, rate: 1000, prompt: 10}, 100*time.Millisecond)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.quantile(.99) < 100*time.Millisecond {
+		t.Errorf("p99 %v hides the queue", r.quantile(.99))
+	}
+}
+
+func TestPlans(t *testing.T) {
+	for _, bad := range []string{"", "gpt-4o", "bench-x", "bench-stream", "bench-stream-x", "bench-gap--1", "bench-warp-9", "bench-stream-9999999"} {
+		if _, err := newPlan(bad); err == nil {
+			t.Errorf("%q was accepted", bad)
+		}
+	}
+	p, err := newPlan("bench-stream-3-gap-20-delay-50")
+	if err != nil || p.stream != 3 || p.gap != 20*time.Millisecond || p.delay != 50*time.Millisecond {
+		t.Errorf("%+v, %v", p, err)
+	}
+	if got := modelOf([]byte(`{ "model": "bench" }`)); got != "bench" {
+		t.Errorf("model %q", got)
+	}
+}
+
+func TestProcReaders(t *testing.T) {
+	for end := time.Now().Add(50 * time.Millisecond); time.Now().Before(end); {
+	}
+	cpu, err := cpuTime(os.Getpid())
+	if err != nil || cpu <= 0 {
+		t.Skip("skipped: no /proc here:", err)
+	}
+	if peakMemory(os.Getpid()) < 1000 {
+		t.Error("peak memory is not believable")
+	}
+	if _, err := cpuTime(-1); err == nil {
+		t.Error("no error for no process")
+	}
+}
+
+func TestCommands(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, tc := range []struct{ args, want string }{
+		{"", "say compare"}, {"fly", "unknown command"}, {"load -case x", "unknown case"}, {"proxy", "no URL"},
+		{"load -url nope", "no base URL"}, {"compare -other x", ""},
+	} {
+		var args []string
+		if tc.args != "" {
+			args = strings.Fields(tc.args)
+		}
+		if err := run(ctx, args, io.Discard); err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%q: %v", tc.args, err)
+		}
+	}
+}
+
+func TestMedianAndFirstURL(t *testing.T) {
+	if m := median([]float64{3, 1, 2}); m != 2 {
+		t.Error(m)
+	}
+	if s := spread(nil) + spread([]float64{2, 1}); s != "-1.0000–2.0000" {
+		t.Error(s)
+	}
+	got := firstURL(strings.NewReader("noise\n{\"url\":\"http://127.0.0.1:4711/x\"}\n"))
+	if got != "http://127.0.0.1:4711" {
+		t.Error(got)
+	}
+}
+
+func BenchmarkUpstreamUnary(b *testing.B) {
+	u := newUpstream()
+	req, _ := testCase{model: "bench", prompt: 80}.request(target{base: "http://x"})
+	body := req[len(req)-180:]
+	b.ReportAllocs()
+	for b.Loop() {
+		r := httptest.NewRequestWithContext(b.Context(), "POST", "/v1/chat/completions", strings.NewReader(string(body)))
+		u.ServeHTTP(httptest.NewRecorder(), r)
+	}
+}
