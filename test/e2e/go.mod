@@ -1,0 +1,3 @@
+module github.com/llm-gateway/llm-gateway/test/e2e
+
+go 1.26.0
