@@ -23,7 +23,7 @@ func reference(in string) (evs []got, whole bool) {
 	named := false
 	for _, line := range lines[:len(lines)-1] {
 		if line == "" {
-			if ev := (got{Name: "-", Data: "-"}); named || data != nil {
+			if ev := (got{Name: none, Data: none}); named || data != nil {
 				if named {
 					ev.Name = name
 				}
@@ -52,7 +52,7 @@ func reference(in string) (evs []got, whole bool) {
 func meaningful(evs []got) []got {
 	var out []got
 	for _, ev := range evs {
-		if ev.Name != "-" || ev.Data != "-" {
+		if ev.Name != none || ev.Data != none {
 			out = append(out, got{Name: ev.Name, Data: ev.Data})
 		}
 	}
@@ -112,7 +112,7 @@ func FuzzAppend(f *testing.F) {
 			t.Fatalf("%q: %v, %v", out, evs, err)
 		}
 		want := lineEnd.ReplaceAllString(string(data), "\n")
-		wantName := "-"
+		wantName := none
 		if n := lineEnd.Split(name, -1)[0]; n != "" {
 			wantName = n
 		}

@@ -14,13 +14,16 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// got is an Event that outlives the reader's buffer. A nil field is "-".
+// got is an Event that outlives the reader's buffer.
 type got struct{ Name, Data, Raw string }
+
+// none stands for a nil field; no field can hold a line end.
+const none = "\r"
 
 func keep(ev Event) got {
 	text := func(b []byte) string {
 		if b == nil {
-			return "-"
+			return none
 		}
 		return string(b)
 	}
@@ -60,38 +63,38 @@ var streams = []struct {
 	want []got
 }{
 	{"nothing", "", nil},
-	{"one event", "data: a\n\n", []got{{"-", "a", "data: a\n\n"}}},
-	{"two events", "data: a\n\ndata: b\n\n", []got{{"-", "a", "data: a\n\n"}, {"-", "b", "data: b\n\n"}}},
+	{"one event", "data: a\n\n", []got{{none, "a", "data: a\n\n"}}},
+	{"two events", "data: a\n\ndata: b\n\n", []got{{none, "a", "data: a\n\n"}, {none, "b", "data: b\n\n"}}},
 	{"named", "event: delta\ndata: {}\n\n", []got{{"delta", "{}", "event: delta\ndata: {}\n\n"}}},
-	{"name alone", "event: ping\n\n", []got{{"ping", "-", "event: ping\n\n"}}},
+	{"name alone", "event: ping\n\n", []got{{"ping", none, "event: ping\n\n"}}},
 	{"last name wins", "event: a\nevent: b\ndata: x\n\n", []got{{"b", "x", "event: a\nevent: b\ndata: x\n\n"}}},
 	{"empty name", "event:\ndata: x\n\n", []got{{"", "x", "event:\ndata: x\n\n"}}},
-	{"lines joined", "data: a\ndata: b\nid: 1\ndata:\n\n", []got{{"-", "a\nb\n", "data: a\ndata: b\nid: 1\ndata:\n\n"}}},
+	{"lines joined", "data: a\ndata: b\nid: 1\ndata:\n\n", []got{{none, "a\nb\n", "data: a\ndata: b\nid: 1\ndata:\n\n"}}},
 	{"no space", "event:x\ndata:a\n\n", []got{{"x", "a", "event:x\ndata:a\n\n"}}},
-	{"one space only is eaten", "data:  a \n\n", []got{{"-", " a ", "data:  a \n\n"}}},
-	{"data without colon", "data\n\n", []got{{"-", "", "data\n\n"}}},
-	{"two data without colon", "data\ndata\n\n", []got{{"-", "\n", "data\ndata\n\n"}}},
-	{"other fields", "id: 1\nretry: 5\n:HTTP_STATUS/200\ndata:a\n\n", []got{{"-", "a", "id: 1\nretry: 5\n:HTTP_STATUS/200\ndata:a\n\n"}}},
-	{"field names are exact", "Data: a\n data: b\ndata : c\ndatax: d\n\n", []got{{"-", "-", "Data: a\n data: b\ndata : c\ndatax: d\n\n"}}},
-	{"comment block", ": keep-alive\n\ndata: a\n\n", []got{{"-", "-", ": keep-alive\n\n"}, {"-", "a", "data: a\n\n"}}},
-	{"comment in an event", "data: a\n: hm\ndata: b\n\n", []got{{"-", "a\nb", "data: a\n: hm\ndata: b\n\n"}}},
-	{"colon in data", "data: a: b\n\n", []got{{"-", "a: b", "data: a: b\n\n"}}},
-	{"stray blank line", "\ndata: a\n\n\n", []got{{"-", "-", "\n"}, {"-", "a", "data: a\n\n"}, {"-", "-", "\n"}}},
-	{"crlf", "event: e\r\ndata: a\r\ndata: b\r\n\r\ndata: c\r\n\r\n", []got{{"e", "a\nb", "event: e\r\ndata: a\r\ndata: b\r\n\r\n"}, {"-", "c", "data: c\r\n\r\n"}}},
-	{"cr", "event: e\rdata: a\rdata: b\r\rdata: c\r\r", []got{{"e", "a\nb", "event: e\rdata: a\rdata: b\r\r"}, {"-", "c", "data: c\r\r"}}},
+	{"one space only is eaten", "data:  a \n\n", []got{{none, " a ", "data:  a \n\n"}}},
+	{"data without colon", "data\n\n", []got{{none, "", "data\n\n"}}},
+	{"two data without colon", "data\ndata\n\n", []got{{none, "\n", "data\ndata\n\n"}}},
+	{"other fields", "id: 1\nretry: 5\n:HTTP_STATUS/200\ndata:a\n\n", []got{{none, "a", "id: 1\nretry: 5\n:HTTP_STATUS/200\ndata:a\n\n"}}},
+	{"field names are exact", "Data: a\n data: b\ndata : c\ndatax: d\n\n", []got{{none, none, "Data: a\n data: b\ndata : c\ndatax: d\n\n"}}},
+	{"comment block", ": keep-alive\n\ndata: a\n\n", []got{{none, none, ": keep-alive\n\n"}, {none, "a", "data: a\n\n"}}},
+	{"comment in an event", "data: a\n: hm\ndata: b\n\n", []got{{none, "a\nb", "data: a\n: hm\ndata: b\n\n"}}},
+	{"colon in data", "data: a: b\n\n", []got{{none, "a: b", "data: a: b\n\n"}}},
+	{"stray blank line", "\ndata: a\n\n\n", []got{{none, none, "\n"}, {none, "a", "data: a\n\n"}, {none, none, "\n"}}},
+	{"crlf", "event: e\r\ndata: a\r\ndata: b\r\n\r\ndata: c\r\n\r\n", []got{{"e", "a\nb", "event: e\r\ndata: a\r\ndata: b\r\n\r\n"}, {none, "c", "data: c\r\n\r\n"}}},
+	{"cr", "event: e\rdata: a\rdata: b\r\rdata: c\r\r", []got{{"e", "a\nb", "event: e\rdata: a\rdata: b\r\r"}, {none, "c", "data: c\r\r"}}},
 	{"mixed ends", "data: a\rdata: b\ndata: c\r\n\ndata: d\n\r\ndata: e\r\n\r", []got{
-		{"-", "a\nb\nc", "data: a\rdata: b\ndata: c\r\n\n"}, {"-", "d", "data: d\n\r\n"}, {"-", "e", "data: e\r\n\r"},
+		{none, "a\nb\nc", "data: a\rdata: b\ndata: c\r\n\n"}, {none, "d", "data: d\n\r\n"}, {none, "e", "data: e\r\n\r"},
 	}},
 	{"cr then crlf", "data: a\r\r\ndata: b\r\r\n", []got{
-		{"-", "a", "data: a\r\r"}, {"-", "-", "\n"}, {"-", "b", "data: b\r\r"}, {"-", "-", "\n"},
+		{none, "a", "data: a\r\r"}, {none, none, "\n"}, {none, "b", "data: b\r\r"}, {none, none, "\n"},
 	}},
-	{"byte order mark", "\xef\xbb\xbfdata: a\ndata: b\n\n", []got{{"-", "a\nb", "\xef\xbb\xbfdata: a\ndata: b\n\n"}}},
-	{"byte order mark before a blank line", "\xef\xbb\xbf\ndata: a\n\n", []got{{"-", "-", "\xef\xbb\xbf\n"}, {"-", "a", "data: a\n\n"}}},
+	{"byte order mark", "\xef\xbb\xbfdata: a\ndata: b\n\n", []got{{none, "a\nb", "\xef\xbb\xbfdata: a\ndata: b\n\n"}}},
+	{"byte order mark before a blank line", "\xef\xbb\xbf\ndata: a\n\n", []got{{none, none, "\xef\xbb\xbf\n"}, {none, "a", "data: a\n\n"}}},
 	{"only the first byte order mark", "data: a\n\n\xef\xbb\xbfdata: b\ndata: c\ndata: d\n\n", []got{
-		{"-", "a", "data: a\n\n"}, {"-", "c\nd", "\xef\xbb\xbfdata: b\ndata: c\ndata: d\n\n"},
+		{none, "a", "data: a\n\n"}, {none, "c\nd", "\xef\xbb\xbfdata: b\ndata: c\ndata: d\n\n"},
 	}},
-	{"runes", "data: größe 日本 🙂\n\n", []got{{"-", "größe 日本 🙂", "data: größe 日本 🙂\n\n"}}},
-	{"not utf-8", "data: \xff\xfe\x00\n\n", []got{{"-", "\xff\xfe\x00", "data: \xff\xfe\x00\n\n"}}},
+	{"runes", "data: größe 日本 🙂\n\n", []got{{none, "größe 日本 🙂", "data: größe 日本 🙂\n\n"}}},
+	{"not utf-8", "data: \xff\xfe\x00\n\n", []got{{none, "\xff\xfe\x00", "data: \xff\xfe\x00\n\n"}}},
 }
 
 func TestNext(t *testing.T) {
