@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -61,41 +60,52 @@ func (f *fitter) order() error {
 // pairs checks that each tool result answers an earlier call and, where the
 // target insists, that every call is answered in the very next turn.
 func (f *fitter) pairs() error {
-	var known map[string]bool // all calls so far
-	var open map[string]int   // calls without a result: id to the message that made it
+	var made map[string]int // call id to the message that made it, plus one; negative once it is answered
+	open := 0
 	for i := range f.in.Messages {
 		m := &f.in.Messages[i]
-		if m.Role != llm.RoleTool && len(open) > 0 && f.s.Turns && m.Role != llm.RoleSystem && m.Role != llm.RoleDeveloper {
-			return unanswered(open)
+		if open > 0 && f.s.Turns && (m.Role == llm.RoleUser || m.Role == llm.RoleAssistant) {
+			return unanswered(made)
 		}
-		for j, p := range m.Parts {
+		for _, p := range m.Parts {
 			switch p.Type {
 			case llm.PartToolCall:
-				if known == nil {
-					known, open = map[string]bool{}, map[string]int{}
+				if made == nil {
+					made = map[string]int{}
 				}
-				known[p.ToolCall.ID] = true
-				open[p.ToolCall.ID] = i
+				if made[p.ToolCall.ID] <= 0 {
+					open++
+				}
+				made[p.ToolCall.ID] = i + 1
 			case llm.PartToolResult:
 				id := p.ToolResult.CallID
-				if !known[id] {
+				if made[id] == 0 {
 					return llm.Invalid(fmt.Sprintf("messages[%d].tool_call_id", i),
-						"messages[%d]: result %d answers the tool call %q, which no earlier message made", i, j, id)
+						"messages[%d]: answers the tool call %q, which no earlier message made", i, id)
 				}
-				delete(open, id)
+				if made[id] > 0 {
+					made[id], open = -made[id], open-1
+				}
 			}
 		}
 	}
-	if len(open) > 0 && f.s.Turns {
-		return unanswered(open)
+	if open > 0 && f.s.Turns {
+		return unanswered(made)
 	}
 	return nil
 }
 
-func unanswered(open map[string]int) error {
-	ids := slices.Sorted(maps.Keys(open))
-	at := fmt.Sprintf("messages[%d]", open[ids[0]])
-	return llm.Invalid(at+".tool_calls", "%s.tool_calls: the call %q has no result in the next message", at, ids[0])
+// unanswered names the first call that has no result.
+func unanswered(made map[string]int) error {
+	var open []string
+	for id, i := range made {
+		if i > 0 {
+			open = append(open, id)
+		}
+	}
+	id := slices.Min(open)
+	at := fmt.Sprintf("messages[%d]", made[id]-1)
+	return llm.Invalid(at+".tool_calls", "%s.tool_calls: the call %q has no result in the next message", at, id)
 }
 
 // content checks the parts of message i.
@@ -211,22 +221,12 @@ func (f *fitter) callIndex(i int, c *llm.ToolCall) int {
 // result checks a tool result and says "Error:" in its text where the target
 // has no flag for it.
 func (f *fitter) result(i, j int, r *llm.ToolResult) error {
-	at := fmt.Sprintf("messages[%d].content[%d]", i, j)
 	for k := range r.Parts {
-		p := &r.Parts[k]
-		switch {
-		case p.Type == llm.PartText:
-		case p.Type == llm.PartImage && f.s.ToolImages:
-			edit := func() *llm.Part { return &f.toolResult(i, j).Parts[k] }
-			if err := f.image(fmt.Sprintf("%s.content[%d]", at, k), p.Media, edit); err != nil {
-				return err
-			}
-		case p.Type == llm.PartFile && f.s.ToolImages:
-			if err := f.media(fmt.Sprintf("%s.content[%d]", at, k), "file", p.Media, &f.s.Files); err != nil {
-				return err
-			}
-		default:
-			return llm.Unsupported(at, "%s: %s takes only text in tool results", at, f.target())
+		if r.Parts[k].Type == llm.PartText {
+			continue
+		}
+		if err := f.resultPart(i, j, k); err != nil {
+			return err
 		}
 	}
 	if r.IsError && !f.s.ToolError {
@@ -237,6 +237,19 @@ func (f *fitter) result(i, j int, r *llm.ToolResult) error {
 		}
 	}
 	return nil
+}
+
+func (f *fitter) resultPart(i, j, k int) error {
+	p := &f.in.Messages[i].Parts[j].ToolResult.Parts[k]
+	at := fmt.Sprintf("messages[%d].content[%d]", i, j)
+	switch {
+	case p.Type == llm.PartImage && f.s.ToolImages:
+		edit := func() *llm.Part { return &f.toolResult(i, j).Parts[k] }
+		return f.image(fmt.Sprintf("%s.content[%d]", at, k), p.Media, edit)
+	case p.Type == llm.PartFile && f.s.ToolImages:
+		return f.media(fmt.Sprintf("%s.content[%d]", at, k), "file", p.Media, &f.s.Files)
+	}
+	return llm.Unsupported(at, "%s: %s takes only text in tool results", at, f.target())
 }
 
 // toolResult returns a copy of a result, with parts of its own, to write to.

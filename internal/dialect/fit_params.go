@@ -15,8 +15,7 @@ func (f *fitter) maxTokens() error {
 	r := f.in
 	if r.MaxTokens == nil {
 		if f.s.MaxTokensRequired {
-			n := f.s.MaxOutput
-			f.edit().MaxTokens = &n
+			f.edit().MaxTokens = new(f.s.MaxOutput)
 		}
 		return nil
 	}
@@ -26,7 +25,7 @@ func (f *fitter) maxTokens() error {
 	}
 	if limit := f.s.MaxOutput; limit > 0 && n > limit && f.drop {
 		f.dropped = append(f.dropped, fmt.Sprintf("max_tokens=%d", limit))
-		f.edit().MaxTokens = &limit
+		f.edit().MaxTokens = new(limit)
 	}
 	return nil
 }
