@@ -35,7 +35,8 @@ func (s *scanner) space(i int) int {
 }
 
 func isSpace(c byte) bool {
-	return c <= ' ' && (c == ' ' || c == '\n' || c == '\t' || c == '\r')
+	const set = 1<<' ' | 1<<'\n' | 1<<'\t' | 1<<'\r'
+	return c <= ' ' && set>>c&1 != 0
 }
 
 // value scans one value of any type.
@@ -195,7 +196,16 @@ func (s *scanner) number(i int) int {
 func (s *scanner) str(i int) int {
 	s.escaped = false
 	raw := s.raw
-	for i++; ; {
+	i++
+	if len(raw)-i >= 8 {
+		// Most keys and many values end within one word.
+		if m := special(binary.LittleEndian.Uint64(raw[i:])); m != 0 {
+			if end := i + bits.TrailingZeros64(m)/8; raw[end] == '"' {
+				return end + 1
+			}
+		}
+	}
+	for {
 		i = plainBytes(raw, i)
 		if i >= len(raw) {
 			return s.fail(i, "")
