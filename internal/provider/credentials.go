@@ -1,0 +1,230 @@
+package provider
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/llm-gateway/llm-gateway/internal/llm"
+)
+
+// mask is what a secret looks like from outside.
+const mask = "[redacted]"
+
+// Credential is one secret of an upstream account. It prints masked in every
+// form. The zero value is the absence of a credential.
+type Credential struct {
+	// m is a pointer so that formatting a struct that contains a Credential
+	// shows an address at most.
+	m *material
+}
+
+type material struct {
+	secret      string
+	plain       []string // the value slices that requests share
+	bearer      []string
+	fingerprint string
+	used        atomic.Int64 // Unix nanoseconds
+	until       atomic.Int64 // set aside until then
+}
+
+// NewCredential makes a Credential of a secret. Surrounding white space, as
+// the end of line of a mounted file, is not part of it. A secret that cannot
+// stand in a header is an error, which does not show it.
+func NewCredential(secret string) (Credential, error) {
+	secret = strings.TrimSpace(secret)
+	for i := range len(secret) {
+		if c := secret[i]; c < ' ' || c == 0x7f {
+			return Credential{}, errors.New("the credential holds a control character")
+		}
+	}
+	if secret == "" {
+		return Credential{}, nil
+	}
+	sum := sha256.Sum256([]byte(secret))
+	return Credential{&material{
+		secret:      secret,
+		plain:       []string{secret},
+		bearer:      []string{"Bearer " + secret},
+		fingerprint: hex.EncodeToString(sum[:6]),
+	}}, nil
+}
+
+// Empty reports whether there is no secret.
+func (c Credential) Empty() bool { return c.m == nil }
+
+// Plain returns the secret as a header value, nil when there is none. The
+// slice is shared and must not be changed.
+func (c Credential) Plain() []string {
+	if c.m == nil {
+		return nil
+	}
+	return c.m.plain
+}
+
+// Bearer returns the value of an Authorization header, nil when there is no
+// secret. The slice is shared and must not be changed.
+func (c Credential) Bearer() []string {
+	if c.m == nil {
+		return nil
+	}
+	return c.m.bearer
+}
+
+// Fingerprint tells credentials apart in logs and metrics without saying
+// anything of them: twelve hex digits of the SHA-256, "" when there is no
+// secret.
+func (c Credential) Fingerprint() string {
+	if c.m == nil {
+		return ""
+	}
+	return c.m.fingerprint
+}
+
+// String returns the fingerprint, marked as such.
+func (c Credential) String() string {
+	if c.m == nil {
+		return "none"
+	}
+	return "credential " + c.m.fingerprint
+}
+
+// GoString masks the secret for %#v.
+func (c Credential) GoString() string { return c.String() }
+
+// MarshalText masks the secret for JSON and its like.
+func (c Credential) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
+// LogValue masks the secret for slog.
+func (c Credential) LogValue() slog.Value { return slog.StringValue(c.String()) }
+
+// scrub returns s without the secret.
+func (c Credential) scrub(s string) string {
+	if c.m == nil {
+		return s
+	}
+	return strings.ReplaceAll(s, c.m.secret, mask)
+}
+
+// CredentialUse says when a credential was last sent.
+type CredentialUse struct {
+	Fingerprint string
+	LastUsed    time.Time // zero when it never was
+}
+
+// Credentials chooses among the secrets of one provider account. It is safe
+// for concurrent use.
+type Credentials interface {
+	// Pick returns the credential for one exchange. It may wait for a token
+	// to be fetched, as long as ctx lasts.
+	Pick(ctx context.Context) (Credential, error)
+	// Report says that the exchange made with a credential failed. The answer
+	// is whether the next Pick will return another one that may do better.
+	Report(used Credential, e *llm.Error) (other bool)
+	// Uses lists the credentials for the metrics.
+	Uses() []CredentialUse
+}
+
+// How long a key rests, unless the provider said how long.
+const (
+	restRefused   = time.Minute     // the provider refused it, or its quota is used up
+	restThrottled = 5 * time.Second // it is over its rate
+)
+
+// Keys is a fixed set of API keys, used in turn. A key that the provider
+// refuses or limits rests for a while, as long as there is another.
+type Keys struct {
+	keys []Credential
+	next atomic.Uint64
+}
+
+// NewKeys makes Keys. Empty strings and repeats are left out; without any key
+// requests carry no credential.
+func NewKeys(secrets ...string) (*Keys, error) {
+	k := &Keys{}
+	seen := map[string]bool{}
+	for i, s := range secrets {
+		c, err := NewCredential(s)
+		if err != nil {
+			return nil, fmt.Errorf("key %d: %w", i+1, err)
+		}
+		if !c.Empty() && !seen[c.m.secret] {
+			seen[c.m.secret] = true
+			k.keys = append(k.keys, c)
+		}
+	}
+	return k, nil
+}
+
+// Pick returns the next key that is not resting, or the one that rests the
+// shortest. It never fails.
+func (k *Keys) Pick(context.Context) (Credential, error) {
+	if len(k.keys) == 0 {
+		return Credential{}, nil
+	}
+	now := time.Now().UnixNano()
+	c := k.keys[0]
+	if len(k.keys) > 1 {
+		c = k.choose(now)
+	}
+	c.m.used.Store(now)
+	return c, nil
+}
+
+func (k *Keys) choose(now int64) Credential {
+	n := uint64(len(k.keys))
+	start := k.next.Add(1) - 1
+	best := k.keys[start%n]
+	for i := range n {
+		c := k.keys[(start+i)%n]
+		until := c.m.until.Load()
+		if until <= now {
+			return c
+		}
+		if until < best.m.until.Load() {
+			best = c
+		}
+	}
+	return best
+}
+
+// Report sets the key aside when the failure is the key's own: refused, out of
+// quota, or over its rate. It returns whether a key that is not resting is
+// left.
+func (k *Keys) Report(used Credential, e *llm.Error) bool {
+	if used.Empty() || len(k.keys) < 2 {
+		return false
+	}
+	if e.Kind != llm.KindUpstreamAuth && e.Kind != llm.KindUpstreamRateLimited {
+		return false
+	}
+	now, rest := time.Now(), restRefused
+	if e.Retryable() {
+		rest = restThrottled
+	}
+	used.m.until.Store(now.Add(or(e.RetryAfter, rest)).UnixNano())
+	for _, c := range k.keys {
+		if c.m.until.Load() <= now.UnixNano() {
+			return true
+		}
+	}
+	return false
+}
+
+// Uses lists the keys.
+func (k *Keys) Uses() []CredentialUse {
+	uses := make([]CredentialUse, len(k.keys))
+	for i, c := range k.keys {
+		uses[i].Fingerprint = c.m.fingerprint
+		if at := c.m.used.Load(); at != 0 {
+			uses[i].LastUsed = time.Unix(0, at)
+		}
+	}
+	return uses
+}
