@@ -1,0 +1,214 @@
+package config
+
+import (
+	"encoding"
+	"errors"
+	"fmt"
+	"net/url"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// reflectOf returns the addressable value that p points to.
+func reflectOf(p any) reflect.Value { return reflect.ValueOf(p).Elem() }
+
+// overlay puts the environment over the file.
+func (l *loader) overlay() {
+	for _, group := range [][]EnvVar{gatewayVars, otelVars} {
+		for _, v := range group {
+			if v.Key != "" {
+				l.overlayKey(v)
+			}
+		}
+	}
+	l.config.AppEnv, _ = l.env.get("APP_ENV")
+	l.apiKeys()
+	l.otel()
+}
+
+// overlayKey sets the key that a variable overrules.
+func (l *loader) overlayKey(v EnvVar) {
+	text, ok := l.lookup(v)
+	if !ok {
+		return
+	}
+	if err := setPath(reflectOf(l.config), v.Key, text); err != nil {
+		l.env.fail(v.Name, err.Error())
+		return
+	}
+	l.probs.origins[v.Key] = origin{env: v.Name}
+}
+
+func (l *loader) lookup(v EnvVar) (string, bool) {
+	if v.Secret {
+		return l.env.secret(v.Name)
+	}
+	return l.env.get(v.Name)
+}
+
+// setPath sets the key at a path of plain names below v.
+func setPath(v reflect.Value, path, text string) error {
+	for name := range strings.SplitSeq(path, ".") {
+		if v.Kind() == reflect.Pointer {
+			if v.IsNil() {
+				v.Set(reflect.New(v.Type().Elem()))
+				fillDefaults(v.Elem())
+			}
+			v = v.Elem()
+		}
+		f, ok := fieldByKey(v, name)
+		if !ok {
+			panic("config: no key " + path)
+		}
+		v = f
+	}
+	if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
+		return u.UnmarshalText([]byte(text))
+	}
+	if v.Kind() == reflect.Bool {
+		b, err := strconv.ParseBool(text)
+		if err != nil {
+			return fmt.Errorf("%q is not true or false", text)
+		}
+		text = strconv.FormatBool(b)
+	}
+	if want := setScalar(v, text); want != "" {
+		return fmt.Errorf("%q is not %s", text, want)
+	}
+	return nil
+}
+
+// apiKeys adds the keys of GATEWAY_API_KEYS to those of the file; of one name,
+// the environment's counts. Messages count the entries, as their text may be a
+// key.
+func (l *loader) apiKeys() {
+	const name = "GATEWAY_API_KEYS"
+	text, ok := l.env.secret(name)
+	if !ok {
+		return
+	}
+	keys, err := parseAPIKeys(text)
+	if err != nil {
+		l.env.fail(name, err.Error())
+		return
+	}
+	auth := &l.config.Auth
+	for _, k := range keys {
+		i := 0
+		for i < len(auth.Keys) && auth.Keys[i].Name != k.Name {
+			i++
+		}
+		if i < len(auth.Keys) {
+			auth.Keys[i].Key, auth.Keys[i].Hash = k.Key, k.Hash
+		} else {
+			auth.Keys = append(auth.Keys, k)
+		}
+		l.probs.origins["auth.keys["+strconv.Itoa(i)+"]"] = origin{env: name}
+	}
+}
+
+// parseAPIKeys reads name=key and name=sha256:hex entries parted by commas.
+func parseAPIKeys(text string) ([]AuthKey, error) {
+	var keys []AuthKey
+	seen := map[string]int{}
+	for i, entry := range strings.Split(text, ",") {
+		entry = strings.TrimSpace(entry)
+		if entry == "" {
+			continue // a trailing comma
+		}
+		name, key, ok := strings.Cut(entry, "=")
+		name, key = strings.TrimSpace(name), strings.TrimSpace(key)
+		if !ok || name == "" || key == "" {
+			return nil, fmt.Errorf("entry %d is not in the form name=key or name=sha256:hex", i+1)
+		}
+		if seen[name] != 0 {
+			return nil, fmt.Errorf("entries %d and %d have the same name", seen[name], i+1)
+		}
+		seen[name] = i + 1
+		var k AuthKey
+		setDefaults(&k)
+		k.Name = name
+		if strings.HasPrefix(key, hashPrefix) {
+			if err := k.Hash.UnmarshalText([]byte(key)); err != nil {
+				return nil, fmt.Errorf("entry %d %w", i+1, err)
+			}
+		} else {
+			k.Key = NewSecret(key)
+		}
+		keys = append(keys, k)
+	}
+	return keys, nil
+}
+
+// otel applies the OTEL_* variables whose form is not that of a key.
+func (l *loader) otel() {
+	t := &l.config.Telemetry.Traces
+	if base, ok := l.env.get("OTEL_EXPORTER_OTLP_ENDPOINT"); ok {
+		if _, set := l.env.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"); !set {
+			t.Endpoint = strings.TrimRight(base, "/") + "/v1/traces"
+			l.probs.origins["telemetry.traces.endpoint"] = origin{env: "OTEL_EXPORTER_OTLP_ENDPOINT"}
+		}
+	}
+	l.pairs("OTEL_EXPORTER_OTLP_HEADERS", func(k, v string) {
+		if t.Headers == nil {
+			t.Headers = map[string]Secret{}
+		}
+		t.Headers[k] = NewSecret(v)
+	})
+	l.pairs("OTEL_RESOURCE_ATTRIBUTES", func(k, v string) {
+		if t.Resource == nil {
+			t.Resource = map[string]string{}
+		}
+		t.Resource[k] = v
+	})
+	if text, ok := l.env.get("OTEL_EXPORTER_OTLP_TIMEOUT"); ok {
+		n, err := strconv.ParseUint(text, 10, 31)
+		if err != nil || n == 0 {
+			l.env.fail("OTEL_EXPORTER_OTLP_TIMEOUT", fmt.Sprintf("%q is not a number of milliseconds", text))
+		}
+		t.Timeout = Duration(time.Duration(n) * ms)
+	}
+	if text, ok := l.env.get("OTEL_TRACES_SAMPLER_ARG"); ok {
+		f, err := strconv.ParseFloat(text, 64)
+		if err != nil || !(f >= 0 && f <= 1) {
+			l.env.fail("OTEL_TRACES_SAMPLER_ARG", fmt.Sprintf("%q is not a number from 0 to 1", text))
+			return
+		}
+		t.Ratio = Percent(f*hundredPercent + 0.5)
+	}
+	if off, ok := l.env.get("OTEL_SDK_DISABLED"); ok && strings.EqualFold(off, "true") {
+		t.Endpoint = ""
+	}
+}
+
+// pairs reads a variable that holds name=value entries in the W3C baggage
+// form: parted by commas, percent-encoded.
+func (l *loader) pairs(name string, set func(k, v string)) {
+	text, ok := l.env.secret(name)
+	if !ok {
+		return
+	}
+	for i, entry := range strings.Split(text, ",") {
+		if entry = strings.TrimSpace(entry); entry == "" {
+			continue
+		}
+		k, v, err := pair(entry)
+		if err != nil {
+			l.env.fail(name, fmt.Sprintf("entry %d is not in the form name=value", i+1))
+			return
+		}
+		set(k, v)
+	}
+}
+
+func pair(entry string) (k, v string, err error) {
+	k, v, ok := strings.Cut(entry, "=")
+	k = strings.TrimSpace(k)
+	if !ok || k == "" {
+		return "", "", errors.New("no name")
+	}
+	v, err = url.PathUnescape(strings.TrimSpace(v))
+	return k, v, err
+}
