@@ -4,8 +4,11 @@ import (
 	"context"
 	"fmt"
 	"hash/fnv"
+	"maps"
+	"slices"
 	"time"
 
+	"github.com/llm-gateway/llm-gateway/internal/dialect"
 	"github.com/llm-gateway/llm-gateway/internal/llm"
 )
 
@@ -57,6 +60,21 @@ func (p *Provider) Check(model string) error {
 	return nil
 }
 
+// Models returns model names to show in a list: an example of each word, and
+// the aliases. Any other name that Check accepts works as well.
+func (p *Provider) Models() []string {
+	var names []string
+	for i := range p.lang.words {
+		names = append(names, p.lang.words[i].example())
+	}
+	for _, a := range slices.Sorted(maps.Keys(p.o.Aliases)) {
+		if a != "*" {
+			names = append(names, a)
+		}
+	}
+	return names
+}
+
 // Reset forgets what the mock remembers between calls, so that flaky and
 // fail-first begin anew.
 func (p *Provider) Reset() {
@@ -72,11 +90,15 @@ func (p *Provider) Do(ctx context.Context, c *llm.Call) (*llm.Reply, error) {
 	if err != nil {
 		return nil, p.named(err)
 	}
+	r, dropped, err := dialect.Fit(r, support(), c.Drop)
+	if err != nil {
+		return nil, p.named(err)
+	}
 	plan, err := p.Plan(c.Op, c.Model, r)
 	if err != nil {
 		return nil, p.named(err)
 	}
-	reply := &llm.Reply{Provider: p.o.Name, Model: c.Model, Attempts: 1}
+	reply := &llm.Reply{Provider: p.o.Name, Model: c.Model, Attempts: 1, Dropped: dropped}
 	if plan.Response != nil {
 		reply.ID = "req_" + plan.Response.ID
 	}
@@ -90,6 +112,19 @@ func (p *Provider) Do(ctx context.Context, c *llm.Call) (*llm.Reply, error) {
 	}
 	reply.Response, reply.Usage, reply.Finish = plan.Response, plan.Response.Usage, plan.Response.Finish
 	return reply, nil
+}
+
+// support says what the mock honours: all that the canonical form can say, for
+// whatever has a say in the answer's seed is honoured.
+func support() dialect.Support {
+	s := dialect.SupportCompatible()
+	s.Target = "the mock"
+	s.TopK = true
+	s.MaxStop = 0
+	s.Thinking.Budget, s.Thinking.Adaptive = true, true
+	s.ToolError, s.ToolImages = true, true
+	s.Audio.URL, s.Files.URL = true, true
+	return s
 }
 
 // wait lets the time pass until the answer begins (a stream) or is whole, and
@@ -197,6 +232,9 @@ func refuse(b *behaviour, op llm.Op, r *llm.Request) error {
 	if op == llm.OpChat && r.N != nil && *r.N != 1 {
 		return llm.Unsupported("n", "the mock gives one answer at a time")
 	}
+	if r.Logprobs != nil && *r.Logprobs {
+		return llm.Unsupported("logprobs", "the mock has no log probabilities")
+	}
 	if b.style == styleBlocked {
 		return &llm.Error{
 			Kind: llm.KindContentFiltered, Code: "content_filter", Param: "messages", Status: 400,
@@ -226,7 +264,6 @@ func refuseSampling(r *llm.Request) error {
 		{"top_p", r.TopP != nil && *r.TopP != 1},
 		{"presence_penalty", r.PresencePenalty != nil && *r.PresencePenalty != 0},
 		{"frequency_penalty", r.FrequencyPenalty != nil && *r.FrequencyPenalty != 0},
-		{"logprobs", r.Logprobs != nil && *r.Logprobs},
 		{"stop", len(r.Stop) > 0},
 	} {
 		if m.set {

@@ -108,6 +108,8 @@ func (d digest) sampling(r *llm.Request) {
 	d.optInt(r.Seed)
 	d.optFloat(r.PresencePenalty)
 	d.optFloat(r.FrequencyPenalty)
+	d.str(string(r.LogitBias))
+	d.str(r.Verbosity)
 	for _, s := range r.Stop {
 		d.str(s)
 	}

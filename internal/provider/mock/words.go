@@ -31,6 +31,7 @@ type word struct {
 	name string
 	form string // the name with its argument; "" = the word takes none
 	def  string // the argument when it is left out; "" = it must be given
+	eg   string // an argument for examples, where def is ""
 	help string
 	set  func(b *behaviour, arg string) error
 }
@@ -50,15 +51,16 @@ func table() []word {
 func answerWords() []word {
 	return []word{
 		{name: "chat", help: "a short answer to the last message; calls tools when there are any (the default)", set: answer(styleChat, 0)},
+		{name: "embed", help: "the same as chat: a name for embeddings", set: answer(styleChat, 0)},
 		{name: "echo", help: "the last user message, word for word", set: answer(styleEcho, 0)},
 		{name: "lorem", form: "lorem-<words>", def: "50", help: "text of so many words", set: answer(styleLorem, maxWords)},
-		{name: "bytes", form: "bytes-<n>", help: "text of so many bytes", set: answer(styleBytes, maxBytes)},
+		{name: "bytes", form: "bytes-<n>", eg: "1000", help: "text of so many bytes", set: answer(styleBytes, maxBytes)},
 		{name: "json", help: "a JSON object, also when none was asked for", set: answer(styleJSON, 0)},
 		{name: "empty", help: "an answer without content", set: answer(styleEmpty, 0)},
 		{name: "refuse", help: "a refusal", set: answer(styleRefuse, 0)},
 		{name: "filter", help: "an answer that a content filter broke off (finish content_filter)", set: answer(styleFilter, 0)},
 		{name: "blocked", help: "a content filter refuses the prompt: 400 content_filter", set: answer(styleBlocked, 0)},
-		{name: "tool", form: "tool-<name>", help: "calls this tool; several of this word call in parallel", set: func(b *behaviour, a string) error {
+		{name: "tool", form: "tool-<name>", eg: "get_weather", help: "calls this tool; several of this word call in parallel", set: func(b *behaviour, a string) error {
 			b.tools = append(b.tools, a)
 			return nil
 		}},
@@ -73,41 +75,41 @@ func answerWords() []word {
 
 func paceWords() []word {
 	return []word{
-		{name: "slow", form: "slow-<n>ms", help: "waits so long before the answer's head", set: wait(func(b *behaviour, d time.Duration) { b.first = d })},
-		{name: "pace", form: "pace-<n>ms", help: "waits so long before each token; a whole answer takes the sum", set: wait(func(b *behaviour, d time.Duration) { b.pace = d })},
-		{name: "chunk", form: "chunk-<tokens>", help: "so many tokens in each event of a stream (default 1)", set: number(1, maxChunk, func(b *behaviour, n int) { b.chunk = n })},
+		{name: "slow", form: "slow-<n>ms", eg: "500ms", help: "waits so long before the answer's head", set: wait(func(b *behaviour, d time.Duration) { b.first = d })},
+		{name: "pace", form: "pace-<n>ms", eg: "20ms", help: "waits so long before each token; a whole answer takes the sum", set: wait(func(b *behaviour, d time.Duration) { b.pace = d })},
+		{name: "chunk", form: "chunk-<tokens>", eg: "4", help: "so many tokens in each event of a stream (default 1)", set: number(1, maxChunk, func(b *behaviour, n int) { b.chunk = n })},
 		{name: "bench", help: "a fixed short answer at the least cost, for load tests", set: bench(0)},
-		{name: "bench-stream", form: "bench-stream-<chunks>", help: "a fixed answer of so many tokens, one in each event", set: bench(maxChunk)},
-		{name: "bench-bytes", form: "bench-bytes-<n>", help: "a fixed answer of so many bytes", set: benchBytes},
-		{name: "delay", form: "delay-<n>ms", help: "the same as slow, for load tests", set: wait(func(b *behaviour, d time.Duration) { b.first = d })},
+		{name: "bench-stream", form: "bench-stream-<chunks>", eg: "100", help: "a fixed answer of so many tokens, one in each event", set: bench(maxChunk)},
+		{name: "bench-bytes", form: "bench-bytes-<n>", eg: "10000", help: "a fixed answer of so many bytes", set: benchBytes},
+		{name: "delay", form: "delay-<n>ms", eg: "50ms", help: "the same as slow, for load tests", set: wait(func(b *behaviour, d time.Duration) { b.first = d })},
 	}
 }
 
 func faultWords() []word {
 	return []word{
-		{name: "status", form: "status-<code>", help: "fails with this HTTP status (400 to 599)", set: status(FaultStatus)},
-		{name: "html", form: "html-<code>", help: "fails with this status and an HTML page for a body", set: status(FaultHTML)},
+		{name: "status", form: "status-<code>", eg: "503", help: "fails with this HTTP status (400 to 599)", set: status(FaultStatus)},
+		{name: "html", form: "html-<code>", eg: "502", help: "fails with this status and an HTML page for a body", set: status(FaultHTML)},
 		{name: "quota", help: "429 insufficient_quota: waiting does not help", set: quota},
-		{name: "retry-after", form: "retry-after-<s>", help: "the failure says so (seconds; alone it is a 429)", set: retryAfter},
+		{name: "retry-after", form: "retry-after-<s>", eg: "2", help: "the failure says so (seconds; alone it is a 429)", set: retryAfter},
 		{name: "error-200", help: "status 200 with an error for a body", set: fault(FaultBody, -1)},
 		{name: "hang", help: "never answers", set: fault(FaultHang, -1)},
 		{name: "reset", help: "resets the connection before the answer", set: fault(FaultReset, -1)},
-		{name: "reset-after", form: "reset-after-<events>", help: "resets the connection after so many events", set: faultAfter(FaultReset)},
-		{name: "cut-after", form: "cut-after-<events>", help: "closes the connection after so many events", set: faultAfter(FaultCut)},
-		{name: "stall-after", form: "stall-after-<events>", help: "sends nothing more after so many events", set: faultAfter(FaultStall)},
-		{name: "error-after", form: "error-after-<events>", help: "sends an error event after so many events", set: faultAfter(FaultEvent)},
-		{name: "flaky", form: "flaky-<percent>", help: "only so many of a hundred requests fail (with 503, or as another word says)", set: number(1, 100, func(b *behaviour, n int) { b.flaky = n })},
-		{name: "fail-first", form: "fail-first-<n>", help: "only the first n tries of each request fail (with 503, or as another word says)", set: number(1, maxCount, func(b *behaviour, n int) { b.failFirst = n })},
+		{name: "reset-after", form: "reset-after-<events>", eg: "5", help: "resets the connection after so many events", set: faultAfter(FaultReset)},
+		{name: "cut-after", form: "cut-after-<events>", eg: "5", help: "closes the connection after so many events", set: faultAfter(FaultCut)},
+		{name: "stall-after", form: "stall-after-<events>", eg: "5", help: "sends nothing more after so many events", set: faultAfter(FaultStall)},
+		{name: "error-after", form: "error-after-<events>", eg: "5", help: "sends an error event after so many events", set: faultAfter(FaultEvent)},
+		{name: "flaky", form: "flaky-<percent>", eg: "30", help: "only so many of a hundred requests fail (with 503, or as another word says)", set: number(1, 100, func(b *behaviour, n int) { b.flaky = n })},
+		{name: "fail-first", form: "fail-first-<n>", eg: "2", help: "only the first n tries of each request fail (with 503, or as another word says)", set: number(1, maxCount, func(b *behaviour, n int) { b.failFirst = n })},
 	}
 }
 
 func usageWords() []word {
 	return []word{
-		{name: "cached", form: "cached-<tokens>", help: "so many input tokens come from the prompt cache", set: number(0, maxCount, func(b *behaviour, n int) { b.cached = int64(n) })},
-		{name: "cache-write", form: "cache-write-<tokens>", help: "so many input tokens are written to the prompt cache", set: number(0, maxCount, func(b *behaviour, n int) { b.cacheWrite = int64(n) })},
+		{name: "cached", form: "cached-<tokens>", eg: "100", help: "so many input tokens come from the prompt cache", set: number(0, maxCount, func(b *behaviour, n int) { b.cached = int64(n) })},
+		{name: "cache-write", form: "cache-write-<tokens>", eg: "100", help: "so many input tokens are written to the prompt cache", set: number(0, maxCount, func(b *behaviour, n int) { b.cacheWrite = int64(n) })},
 		{name: "no-usage", help: "the answer does not say what it cost", set: flag(func(b *behaviour) { b.noUsage = true })},
-		{name: "window", form: "window-<tokens>", help: "a context window of so many tokens: more is 400 context_length_exceeded", set: number(1, maxCount, func(b *behaviour, n int) { b.window = int64(n) })},
-		{name: "dim", form: "dim-<n>", help: "embeddings of so many dimensions, unless the request says how many (default 1536)", set: number(1, maxDim, func(b *behaviour, n int) { b.dimensions = n })},
+		{name: "window", form: "window-<tokens>", eg: "100", help: "a context window of so many tokens: more is 400 context_length_exceeded", set: number(1, maxCount, func(b *behaviour, n int) { b.window = int64(n) })},
+		{name: "dim", form: "dim-<n>", eg: "256", help: "embeddings of so many dimensions, unless the request says how many (default 1536)", set: number(1, maxDim, func(b *behaviour, n int) { b.dimensions = n })},
 	}
 }
 
@@ -118,6 +120,14 @@ func Words() []Word {
 		out = append(out, Word{Name: w.String(), Help: w.help})
 	}
 	return out
+}
+
+// example is a model name of this word alone.
+func (w *word) example() string {
+	if arg := w.def + w.eg; w.form != "" {
+		return w.name + "-" + arg
+	}
+	return w.name
 }
 
 // language reads model names. It is made once and never changes.
