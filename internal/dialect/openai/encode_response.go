@@ -1,0 +1,192 @@
+package openai
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/llm-gateway/llm-gateway/internal/dialect"
+	"github.com/llm-gateway/llm-gateway/internal/dialect/wire"
+	"github.com/llm-gateway/llm-gateway/internal/llm"
+)
+
+// AppendResponse appends the body of a whole answer: a chat.completion, or for
+// OpEmbed a list of embeddings. An answer without a time gets the present one.
+// Usage is left out when it is unknown.
+func (Codec) AppendResponse(dst []byte, op llm.Op, r *llm.Response, f *dialect.Facts) ([]byte, error) {
+	usage := usageOf(r.Usage, f)
+	if op == llm.OpEmbed {
+		return appendEmbeddings(dst, r, usage), nil
+	}
+	dst = wire.Str(append(dst, '{'), "id", answerID(r.ID, f))
+	dst = wire.Str(dst, "object", "chat.completion")
+	dst = wire.Num(dst, "created", createdAt(r.Created))
+	dst = wire.Str(dst, "model", r.Model)
+	dst = append(dst, `,"choices":[{"index":0,"message":{`...)
+	dst = appendMessage(dst, r)
+	dst = append(dst, `},"logprobs":null`...)
+	dst = wire.StrOrNull(dst, "finish_reason", string(r.Finish))
+	dst = append(dst, `}]`...)
+	if usage.Source != llm.UsageUnknown {
+		dst = appendUsage(wire.Key(dst, "usage"), &usage)
+	}
+	dst = wire.StrIf(dst, "service_tier", r.ServiceTier)
+	return append(dst, '}'), nil
+}
+
+// usageOf prefers what the provider reported to what the gateway reckons.
+func usageOf(u llm.Usage, f *dialect.Facts) llm.Usage {
+	if u.Source == llm.UsageUnknown && f != nil {
+		return f.Usage
+	}
+	return u
+}
+
+func answerID(id string, f *dialect.Facts) string {
+	if id == "" && f != nil && f.RequestID != "" {
+		return "chatcmpl-" + f.RequestID
+	}
+	return id
+}
+
+func createdAt(unix int64) int64 {
+	if unix > 0 {
+		return unix
+	}
+	return time.Now().Unix()
+}
+
+// appendMessage appends the members of the assistant's message. Content is
+// null where a call or a refusal stands in its place.
+func appendMessage(b []byte, r *llm.Response) []byte {
+	var refusal, thought string
+	var calls, details, said int
+	for i := range r.Parts {
+		switch p := &r.Parts[i]; p.Type {
+		case llm.PartText:
+			said++
+		case llm.PartRefusal:
+			refusal += p.Text
+		case llm.PartReasoning:
+			details++
+			thought += p.Reasoning.Text
+		case llm.PartToolCall:
+			calls++
+		}
+	}
+	b = wire.Str(b, "role", "assistant")
+	if said == 0 && (calls > 0 || refusal != "") {
+		b = wire.Lit(b, "content", "null")
+	} else {
+		b = wire.Str(b, "content", r.Text())
+	}
+	b = wire.StrOrNull(b, "refusal", refusal)
+	if details > 0 {
+		b = wire.StrIf(b, "reasoning_content", thought)
+		b = appendDetails(b, r.Parts)
+	}
+	if calls > 0 {
+		b = appendCalls(b, r.Parts)
+	}
+	return b
+}
+
+func appendDetails(b []byte, parts []llm.Part) []byte {
+	b = append(wire.Key(b, "reasoning_details"), '[')
+	n := 0
+	for i := range parts {
+		if r := parts[i].Reasoning; r != nil {
+			b = appendDetail(b, r, n)
+			n++
+		}
+	}
+	return append(b, ']')
+}
+
+func appendCalls(b []byte, parts []llm.Part) []byte {
+	b = append(wire.Key(b, "tool_calls"), '[')
+	for i := range parts {
+		if c := parts[i].ToolCall; c != nil {
+			b = appendCallHead(append(wire.Sep(b), '{'), c.ID, c.Name, callArguments(c))
+			b = appendSignature(append(b, '}'), c.Signature)
+			b = append(b, '}')
+		}
+	}
+	return append(b, ']')
+}
+
+func appendEmbeddings(b []byte, r *llm.Response, u llm.Usage) []byte {
+	b = append(b, `{"object":"list","data":[`...)
+	for i := range r.Embeddings {
+		e := &r.Embeddings[i]
+		b = append(wire.Sep(b), `{"object":"embedding"`...)
+		b = wire.Key(wire.Num(b, "index", int64(e.Index)), "embedding")
+		b = append(appendVector(b, e), '}')
+	}
+	b = append(b, ']')
+	b = wire.Str(b, "model", r.Model)
+	b = append(wire.Key(b, "usage"), '{')
+	b = wire.Num(wire.Num(b, "prompt_tokens", u.Input), "total_tokens", u.Total())
+	return append(b, `}}`...)
+}
+
+func appendVector(b []byte, e *llm.Embedding) []byte {
+	if e.Base64 != "" {
+		b = append(append(b, '"'), e.Base64...)
+		return append(b, '"')
+	}
+	b = append(b, '[')
+	for i, f := range e.Vector {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendFloat(b, float64(f), 'g', -1, 32)
+	}
+	return append(b, ']')
+}
+
+// PackEmbeddings brings the vectors of r into the form that the client asked
+// for: base64 of little-endian float32, or numbers. The encoders write an
+// embedding in the form that it has.
+func PackEmbeddings(r *llm.Response, asBase64 bool) error {
+	for i := range r.Embeddings {
+		e := &r.Embeddings[i]
+		switch {
+		case asBase64 && e.Base64 == "":
+			e.Base64, e.Vector = packVector(e.Vector), nil
+		case !asBase64 && e.Base64 != "":
+			vec, err := unpackVector(e.Base64)
+			if err != nil {
+				return malformed("embedding", err)
+			}
+			e.Base64, e.Vector = "", vec
+		}
+	}
+	return nil
+}
+
+func packVector(vec []float32) string {
+	raw := make([]byte, 0, 4*len(vec))
+	for _, f := range vec {
+		raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(f))
+	}
+	return base64.StdEncoding.EncodeToString(raw)
+}
+
+func unpackVector(s string) ([]float32, error) {
+	raw, err := base64.StdEncoding.DecodeString(s)
+	if err != nil || len(raw)%4 != 0 {
+		return nil, errNoData
+	}
+	vec := make([]float32, 0, len(raw)/4)
+	for ; len(raw) > 0; raw = raw[4:] {
+		f := math.Float32frombits(binary.LittleEndian.Uint32(raw))
+		if f != f || math.IsInf(float64(f), 0) {
+			return nil, errNoData
+		}
+		vec = append(vec, f)
+	}
+	return vec, nil
+}

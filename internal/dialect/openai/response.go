@@ -1,0 +1,282 @@
+package openai
+
+import (
+	"encoding/base64"
+	"strconv"
+
+	"github.com/llm-gateway/llm-gateway/internal/llm"
+	"github.com/llm-gateway/llm-gateway/pkg/jsonedit"
+)
+
+// bodyNames are the top-level members of an answer, whole or chunk, that are
+// acted on.
+var bodyNames = jsonedit.NewNames("id", "model", "created", "choices", "usage", "error", "x_groq", "service_tier", "data")
+
+const (
+	bodyID = iota
+	bodyModel
+	bodyCreated
+	bodyChoices
+	bodyUsage
+	bodyError
+	bodyXGroq
+	bodyTier
+	bodyData
+	bodyCount
+)
+
+var choiceNames = jsonedit.NewNames("message", "delta", "finish_reason", "usage", "index")
+
+const (
+	choiceMessage = iota
+	choiceDelta
+	choiceFinish
+	choiceUsage
+	choiceIndex
+	choiceCount
+)
+
+// messageNames are the members of a message or delta.
+var messageNames = jsonedit.NewNames("content", "refusal", "reasoning_content", "reasoning", "reasoning_details", "tool_calls", "role")
+
+const (
+	msgContent = iota
+	msgRefusal
+	msgReasoningContent
+	msgReasoning
+	msgDetails
+	msgCalls
+	msgRole
+	msgCount
+)
+
+// answer is an answer's body or one chunk of a stream, with the members found
+// that are acted on.
+type answer struct {
+	raw    []byte
+	at     [bodyCount]jsonedit.Span
+	choice []byte // of index 0; nil when there is none
+	in     [choiceCount]jsonedit.Span
+}
+
+// parse finds the members of raw, which must be a JSON object.
+func (a *answer) parse(raw []byte) error {
+	a.raw = raw
+	if err := fields(raw, bodyNames, a.at[:]); err != nil {
+		return err
+	}
+	elems(a.part(bodyChoices), func(_ int, v []byte) {
+		if a.choice != nil {
+			return
+		}
+		members(v, choiceNames, a.in[:])
+		if count(v, a.in[choiceIndex]) == 0 {
+			a.choice = v
+		}
+	})
+	if a.choice == nil {
+		clear(a.in[:])
+	}
+	return nil
+}
+
+// part returns a top-level member, nil when it is absent or null.
+func (a *answer) part(i int) []byte { return present(a.raw, a.at[i]) }
+
+// inChoice returns a member of the choice, nil when it is absent or null.
+func (a *answer) inChoice(i int) []byte { return present(a.choice, a.in[i]) }
+
+// message returns the choice's message or delta.
+func (a *answer) message() []byte {
+	if m := a.inChoice(choiceDelta); m != nil {
+		return m
+	}
+	return a.inChoice(choiceMessage)
+}
+
+// native returns the provider's word for why the model stopped, "" for none.
+func (a *answer) native() string {
+	s := text(a.choice, a.in[choiceFinish])
+	if s == "null" {
+		return ""
+	}
+	return s
+}
+
+// fault returns the error member unless it says nothing.
+func (a *answer) fault() []byte {
+	switch v := a.part(bodyError); string(v) {
+	case "", `""`, "{}", "false":
+		return nil
+	default:
+		return v
+	}
+}
+
+// usage reads usage from wherever a provider puts it: the top level, under
+// x_groq, or inside the choice (Moonshot's older API).
+func (a *answer) usage(u *llm.Usage) bool {
+	if decodeUsage(a.part(bodyUsage), u) {
+		return true
+	}
+	if g := a.part(bodyXGroq); g != nil {
+		var at [1]jsonedit.Span
+		members(g, xGroqNames, at[:])
+		if decodeUsage(present(g, at[0]), u) {
+			return true
+		}
+	}
+	return decodeUsage(a.inChoice(choiceUsage), u)
+}
+
+// DecodeResponse reads a whole answer. A body that holds an error in spite of
+// its status is returned as that *llm.Error.
+func (k Codec) DecodeResponse(op llm.Op, body []byte) (*llm.Response, error) {
+	var a answer
+	if err := a.parse(body); err != nil {
+		return nil, malformed("answer", err)
+	}
+	if a.fault() != nil && a.choice == nil {
+		return nil, k.DecodeError(0, body)
+	}
+	r := &llm.Response{
+		ID:          text(body, a.at[bodyID]),
+		Model:       text(body, a.at[bodyModel]),
+		Created:     count(body, a.at[bodyCreated]),
+		ServiceTier: text(body, a.at[bodyTier]),
+	}
+	a.usage(&r.Usage)
+	if op == llm.OpEmbed {
+		return r, decodeEmbeddings(r, a.part(bodyData))
+	}
+	if a.choice == nil {
+		return nil, malformed("answer", errNoChoice)
+	}
+	r.Parts = messageParts(a.message())
+	r.NativeFinish = a.native()
+	r.Finish = finishOf(r.NativeFinish, len(r.ToolCalls()) > 0)
+	return r, nil
+}
+
+// messageParts reads a whole message, in the order in which a model makes it.
+func messageParts(v []byte) []llm.Part {
+	var at [msgCount]jsonedit.Span
+	members(v, messageNames, at[:])
+	said, thought := contentParts(present(v, at[msgContent]))
+	parts := reasoningOf(v, &at).parts()
+	if parts == nil {
+		parts = thought
+	}
+	parts = append(parts, said...)
+	if s := text(v, at[msgRefusal]); s != "" {
+		parts = append(parts, llm.Part{Type: llm.PartRefusal, Text: s})
+	}
+	elems(present(v, at[msgCalls]), func(_ int, v []byte) {
+		c := decodeCall(v)
+		call := &llm.ToolCall{ID: c.id, Name: c.name, Arguments: c.arguments, Signature: c.signature}
+		if call.ID == "" {
+			call.ID = newCallID()
+		}
+		parts = append(parts, llm.Part{Type: llm.PartToolCall, ToolCall: call})
+	})
+	return parts
+}
+
+// reasoningOf gathers a message's or delta's reasoning members.
+func reasoningOf(v []byte, at *[msgCount]jsonedit.Span) *reasoningFields {
+	f := &reasoningFields{text: text(v, at[msgReasoningContent])}
+	if f.text == "" {
+		f.text = text(v, at[msgReasoning])
+	}
+	elems(present(v, at[msgDetails]), func(_ int, v []byte) {
+		// Blocks that cannot be read are left out: the text is there as well.
+		if d, err := readDetail(v); err == nil {
+			f.add(d)
+		}
+	})
+	return f
+}
+
+var partNames = jsonedit.NewNames("type", "text", "refusal", "thinking")
+
+// contentParts reads content: a string, or an array in which Mistral mixes
+// text with thinking.
+func contentParts(v []byte) (said, thought []llm.Part) {
+	if len(v) > 0 && v[0] == '"' {
+		if s := text(v, jsonedit.Span{Start: 0, End: len(v)}); s != "" {
+			said = []llm.Part{{Type: llm.PartText, Text: s}}
+		}
+		return said, nil
+	}
+	elems(v, func(_ int, v []byte) {
+		var at [4]jsonedit.Span
+		members(v, partNames, at[:])
+		switch {
+		case text(v, at[0]) == "thinking":
+			if s := thinkingText(v, at[3]); s != "" {
+				thought = append(thought, llm.Part{Type: llm.PartReasoning, Reasoning: &llm.Reasoning{Text: s}})
+			}
+		case text(v, at[2]) != "":
+			said = append(said, llm.Part{Type: llm.PartRefusal, Text: text(v, at[2])})
+		case text(v, at[1]) != "":
+			said = append(said, llm.Part{Type: llm.PartText, Text: text(v, at[1])})
+		}
+	})
+	return said, thought
+}
+
+// thinkingText reads the thinking member: a string, or an array of texts.
+func thinkingText(raw []byte, at jsonedit.Span) string {
+	s := text(raw, at)
+	elems(present(raw, at), func(_ int, v []byte) {
+		var in [4]jsonedit.Span
+		members(v, partNames, in[:])
+		s += text(v, in[1])
+	})
+	return s
+}
+
+func decodeEmbeddings(r *llm.Response, data []byte) error {
+	if len(data) == 0 || data[0] != '[' {
+		return malformed("answer", errNoData)
+	}
+	var err error
+	elems(data, func(i int, v []byte) {
+		e := llm.Embedding{Index: i}
+		var at [2]jsonedit.Span
+		members(v, embeddingNames, at[:])
+		if at[0].Present() {
+			e.Index = int(count(v, at[0]))
+		}
+		value := present(v, at[1])
+		if len(value) > 0 && value[0] == '"' {
+			e.Base64 = text(v, at[1])
+			if _, bad := base64.StdEncoding.DecodeString(e.Base64); bad != nil {
+				err = malformed("embedding", bad)
+			}
+		} else if e.Vector = vector(value); e.Vector == nil {
+			err = malformed("embedding", errNoData)
+		}
+		r.Embeddings = append(r.Embeddings, e)
+	})
+	return err
+}
+
+var embeddingNames = jsonedit.NewNames("index", "embedding")
+
+// vector reads an array of numbers; nil when it is none.
+func vector(v []byte) []float32 {
+	if len(v) == 0 || v[0] != '[' {
+		return nil
+	}
+	vec := make([]float32, 0, len(v)/10) // a component takes some ten bytes
+	elems(v, func(_ int, v []byte) {
+		f, err := strconv.ParseFloat(string(v), 32)
+		if err == nil && vec != nil {
+			vec = append(vec, float32(f))
+		} else {
+			vec = nil
+		}
+	})
+	return vec
+}

@@ -1,0 +1,166 @@
+package dialect
+
+import (
+	"net/netip"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// MaxMessage is how many bytes of a provider's message a client gets to see.
+const MaxMessage = 500
+
+const hidden = "[redacted]"
+
+// secrets are what must not leave the gateway inside a provider's message.
+// Providers quote the key that they refuse, whole or in part, and name the
+// account that it belongs to.
+var secrets = []struct {
+	pattern *regexp.Regexp
+	with    string
+}{
+	// Authorization values and JSON web tokens.
+	{regexp.MustCompile(`(?i)\b(bearer|basic)\s+[^\s"',;]{4,}`), "$1 " + hidden},
+	{regexp.MustCompile(`\beyJ[\w-]{6,}(\.[\w-]*){0,2}`), hidden},
+	// Keys by their prefixes, with the parts that providers leave out of them
+	// (sk-…abcd, sk-proj-***abcd).
+	{regexp.MustCompile(`\b(?:[spr]k[-_]|gsk_|xai-|nvapi-|hf_|r8_|fw_|csk-|pplx-|tgp_|gh[pousr]_|glpat-)[\w*.…•-]*[\w*…•]{3}`), hidden},
+	{regexp.MustCompile(`\b(?:AIza|AKIA|ASIA|ya29\.|GOCSPX-)[\w.*…-]{4,}`), hidden},
+	// "API key provided: x", "api_key=x", "x-api-key: x".
+	{regexp.MustCompile(`(?i)((?:api|access|secret|subscription|account|private|auth)[-_ ]?(?:key|token|secret)(?:[-_ ]id)?s?(?: provided)?["']?\s*[:=]\s*["'` + "`" + `]?)[^\s"'` + "`" + `,;]+`), "${1}" + hidden},
+	{regexp.MustCompile(`(?i)\b((?:password|passwd|secret|credential|token)["']?\s*=\s*["']?)[^\s"',;&]+`), "${1}" + hidden},
+	// What is left of a key behind a mask.
+	{regexp.MustCompile(`[\w-]*\*{3,}[\w-]*`), hidden},
+	// Accounts: organisations, projects, users, subscriptions, tenants.
+	{regexp.MustCompile(`\b(?:org-|(?:org|proj|acct|wrkspc)_)[A-Za-z0-9]{8,}\b`), hidden},
+	{regexp.MustCompile(`\b(?:user|team|cus)_[A-Za-z0-9]{10,}\b`), hidden},
+	{regexp.MustCompile(`(?i)\b(projects/)[^/\s"',;]+`), "${1}" + hidden},
+	{regexp.MustCompile(`(?i)\b(projects?(?:[ _-]?(?:number|id))?["']?[\s:=#]+["']?)\d{6,}`), "${1}" + hidden},
+	{regexp.MustCompile(`(?i)\b((?:subscription|tenant|account|organi[sz]ation|workspace|principal|client|object)(?:[-_ ]?id)?["']?\s*[:=]?\s*["'` + "`" + `(]?)(?:[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|\d{8,})`), "${1}" + hidden},
+	{regexp.MustCompile(`[\w.+-]+@[\w-]+(\.[\w-]+)+`), hidden},
+	// Addresses inside a network.
+	{regexp.MustCompile(`\b(?:\d{1,3}\.){3}\d{1,3}(?::\d{1,5})?\b`), hidden},
+	{regexp.MustCompile(`\[[0-9A-Fa-f:.%]*:[0-9A-Fa-f:.%\w]*\](?::\d{1,5})?`), hidden},
+	{regexp.MustCompile(`(?i)\b(?:[\w-]+\.)*(?:localhost\b|[\w-]+\.(?:internal|local|localdomain|lan|corp|intranet|svc|cluster|consul|home|private)\b)(?:\.[\w.-]+)?(?::\d{1,5})?`), hidden},
+	{regexp.MustCompile(`(?i)\b[\w-]+\.(?:openai\.azure|services\.ai\.azure|cognitiveservices\.azure)\.(?:com|us|cn)\b`), hidden},
+	{regexp.MustCompile(`\b[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{2,}:\d{2,5}\b(?:/\S*)?`), hidden},
+	{regexp.MustCompile(`(?i)\b(dial (?:tcp|udp)[46]?|lookup) [\w.:-]+`), "$1 " + hidden},
+}
+
+var (
+	links = regexp.MustCompile(`(?i)\b[a-z][a-z0-9+.-]*://[^\s"'<>` + "`" + `]+`)
+	ipv6  = regexp.MustCompile(`[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*`)
+)
+
+// Redact makes a provider's message fit for a client: credentials and parts of
+// them, account and project ids, e-mail addresses and addresses inside a
+// network are replaced, URLs lose their query, control characters and broken
+// UTF-8 go, and the length is bounded by MaxMessage.
+func Redact(msg string) string {
+	if len(msg) > 4*MaxMessage {
+		msg = msg[:4*MaxMessage] // what is cut below need not be searched
+	}
+	msg = clean(msg)
+	msg = links.ReplaceAllStringFunc(msg, redactURL)
+	for _, s := range secrets {
+		msg = s.pattern.ReplaceAllString(msg, s.with)
+	}
+	msg = ipv6.ReplaceAllStringFunc(msg, func(s string) string {
+		if _, err := netip.ParseAddr(strings.TrimRight(s, ".")); err != nil {
+			return s
+		}
+		return hidden
+	})
+	return Clip(msg, MaxMessage)
+}
+
+// Clip cuts s to at most n bytes, on a rune, and marks the cut.
+func Clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	s = s[:n-len("…")]
+	for !utf8.ValidString(s) {
+		s = s[:len(s)-1]
+	}
+	return s + "…"
+}
+
+// clean makes runs of white space and control characters one space each.
+func clean(s string) string {
+	var b strings.Builder
+	space := false
+	for _, r := range strings.ToValidUTF8(s, "") {
+		if unicode.IsSpace(r) || unicode.IsControl(r) {
+			space = true
+			continue
+		}
+		if space && b.Len() > 0 {
+			b.WriteByte(' ')
+		}
+		space = false
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+// redactURL keeps the host and path of a public URL, such as a provider's page
+// of explanations. A query may hold a key, a host inside a network or with a
+// port is nobody's business.
+func redactURL(s string) string {
+	tail := s[len(strings.TrimRight(s, ".,;:!?)]}")):]
+	u, err := url.Parse(s[:len(s)-len(tail)])
+	if err != nil || u.Host == "" || u.Port() != "" || u.User != nil || !strings.Contains(u.Host, ".") {
+		return hidden + tail
+	}
+	if u.Scheme != "https" && u.Scheme != "http" {
+		return hidden + tail
+	}
+	return u.Scheme + "://" + u.Host + u.EscapedPath() + tail
+}
+
+var (
+	retryIn   = regexp.MustCompile(`(?i)\b(?:try again|retry|available|reset)s?\s+(?:in|after)\s+((?:\d+(?:\.\d+)?\s*(?:ms|milliseconds?|h|hrs?|hours?|m|mins?|minutes?|s|secs?|seconds?)\b\s*|\d+(?:\.\d+)?[hms])+)`)
+	timeUnits = regexp.MustCompile(`(?i)(\d+(?:\.\d+)?)\s*(ms|milli|h|m|s)`)
+)
+
+// maxHint bounds a wait that a message asks for.
+const maxHint = 24 * time.Hour
+
+// RetryHint finds the wait that a message asks for, as in "try again in 1.2s",
+// "retry after 26 seconds" or "in 6m0s". It returns 0 when there is none, and
+// at most a day.
+func RetryHint(msg string) time.Duration {
+	m := retryIn.FindStringSubmatch(msg)
+	if m == nil {
+		return 0
+	}
+	var total float64
+	for _, part := range timeUnits.FindAllStringSubmatch(m[1], -1) {
+		n, err := strconv.ParseFloat(part[1], 64)
+		if err != nil {
+			return 0
+		}
+		total += n * float64(timeUnit(strings.ToLower(part[2])))
+	}
+	if total >= float64(maxHint) {
+		return maxHint
+	}
+	return time.Duration(total)
+}
+
+func timeUnit(name string) time.Duration {
+	switch name {
+	case "ms", "milli":
+		return time.Millisecond
+	case "m":
+		return time.Minute
+	case "h":
+		return time.Hour
+	}
+	return time.Second
+}
