@@ -1,0 +1,99 @@
+package auth
+
+import (
+	"context"
+	"crypto/sha256"
+	"strings"
+
+	"github.com/llm-gateway/llm-gateway/internal/llm"
+)
+
+// maxToken is the longest credential that is looked at, in bytes.
+const maxToken = 16 << 10
+
+// Options are the credentials that an Authenticator accepts.
+type Options struct {
+	Keys []Key // of two keys with one name or one hash the first counts
+	JWT  *JWT  // nil = no tokens
+}
+
+// Authenticator finds out who presents a credential. It is safe for
+// concurrent use.
+type Authenticator struct {
+	keys registry
+	jwt  *JWT
+}
+
+// New returns an Authenticator. Without keys and JWT it refuses everyone.
+func New(o Options) *Authenticator {
+	a := &Authenticator{jwt: o.JWT}
+	// The edit never fails as a whole: a key that cannot be taken is left out.
+	_ = a.keys.change(func(m map[[Size]byte]*entry) error {
+		names := make(map[string]bool, len(o.Keys))
+		for _, k := range o.Keys {
+			if k.Name == "" || names[k.Name] || m[k.Hash] != nil {
+				continue
+			}
+			names[k.Name] = true
+			m[k.Hash] = newEntry(k)
+		}
+		return nil
+	})
+	return a
+}
+
+// Authenticate returns the caller who presents token: a JWT when it has the
+// form of one and tokens are accepted, otherwise an API key. The error is an
+// *llm.Error, of KindUnauthenticated for a bad credential. The caller is
+// shared and must not be changed.
+func (a *Authenticator) Authenticate(ctx context.Context, token string) (*llm.Caller, error) {
+	switch {
+	case token == "":
+		return nil, refuse("no API key was given")
+	case len(token) > maxToken:
+		return nil, refuse("the credential is too long")
+	case a.jwt != nil && strings.Count(token, ".") == 2:
+		return a.jwt.Authenticate(ctx, token)
+	}
+	if c := a.keys.find(hashToken(token)); c != nil {
+		return c, nil
+	}
+	return nil, refuse("the API key is not valid")
+}
+
+// hashToken is HashKey without an allocation for keys of usual length.
+func hashToken(token string) [Size]byte {
+	var buf [128]byte
+	return sha256.Sum256(append(buf[:0], token...))
+}
+
+// Add takes a key in from now on. It returns an error that wraps ErrNoName or
+// ErrDuplicate.
+func (a *Authenticator) Add(k Key) error {
+	return a.keys.change(func(m map[[Size]byte]*entry) error { return insert(m, k) })
+}
+
+// Revoke refuses the key of this name from now on and reports whether there
+// was one. Requests that are past authentication go on.
+func (a *Authenticator) Revoke(name string) bool {
+	found := false
+	_ = a.keys.change(func(m map[[Size]byte]*entry) error {
+		for hash, e := range m {
+			if e.key.Name == name {
+				delete(m, hash)
+				found = true
+			}
+		}
+		return nil
+	})
+	return found
+}
+
+// Keys returns a copy of the keys that are accepted now, sorted by name.
+func (a *Authenticator) Keys() []Key { return a.keys.list() }
+
+// refuse makes the error for a bad credential. The message says what kind of
+// credential was wrong and nothing of why, except where that helps nobody else.
+func refuse(msg string) *llm.Error {
+	return &llm.Error{Kind: llm.KindUnauthenticated, Message: msg, Code: "invalid_api_key"}
+}
