@@ -19,19 +19,22 @@ const mask = "[redacted]"
 
 // Credential is one secret of an upstream account. It prints masked in every
 // form. The zero value is the absence of a credential.
-type Credential struct {
-	// m is a pointer so that formatting a struct that contains a Credential
-	// shows an address at most.
-	m *material
-}
+type Credential struct{ m *material }
 
 type material struct {
-	secret      string
-	plain       []string // the value slices that requests share
-	bearer      []string
+	// open is a function because package fmt looks behind pointers and into
+	// unexported fields, but not into functions.
+	open        func() *opened
 	fingerprint string
 	used        atomic.Int64 // Unix nanoseconds
 	until       atomic.Int64 // set aside until then
+}
+
+// opened is the secret in the forms in which it is sent. The slices are made
+// once and shared by all requests.
+type opened struct {
+	secret        string
+	plain, bearer []string
 }
 
 // NewCredential makes a Credential of a secret. Surrounding white space, as
@@ -48,10 +51,9 @@ func NewCredential(secret string) (Credential, error) {
 		return Credential{}, nil
 	}
 	sum := sha256.Sum256([]byte(secret))
+	o := &opened{secret, []string{secret}, []string{"Bearer " + secret}}
 	return Credential{&material{
-		secret:      secret,
-		plain:       []string{secret},
-		bearer:      []string{"Bearer " + secret},
+		open:        func() *opened { return o },
 		fingerprint: hex.EncodeToString(sum[:6]),
 	}}, nil
 }
@@ -65,7 +67,7 @@ func (c Credential) Plain() []string {
 	if c.m == nil {
 		return nil
 	}
-	return c.m.plain
+	return c.m.open().plain
 }
 
 // Bearer returns the value of an Authorization header, nil when there is no
@@ -74,7 +76,7 @@ func (c Credential) Bearer() []string {
 	if c.m == nil {
 		return nil
 	}
-	return c.m.bearer
+	return c.m.open().bearer
 }
 
 // Fingerprint tells credentials apart in logs and metrics without saying
@@ -109,7 +111,7 @@ func (c Credential) scrub(s string) string {
 	if c.m == nil {
 		return s
 	}
-	return strings.ReplaceAll(s, c.m.secret, mask)
+	return strings.ReplaceAll(s, c.m.open().secret, mask)
 }
 
 // CredentialUse says when a credential was last sent.
@@ -154,8 +156,8 @@ func NewKeys(secrets ...string) (*Keys, error) {
 		if err != nil {
 			return nil, fmt.Errorf("key %d: %w", i+1, err)
 		}
-		if !c.Empty() && !seen[c.m.secret] {
-			seen[c.m.secret] = true
+		if s = strings.TrimSpace(s); s != "" && !seen[s] {
+			seen[s] = true
 			k.keys = append(k.keys, c)
 		}
 	}

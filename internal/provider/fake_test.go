@@ -215,3 +215,21 @@ func TestConformanceTranslating(t *testing.T) {
 	}
 	providertest.Run(t, s)
 }
+
+// quickCodec watches without allocating, so that measurements show the
+// exchange alone.
+type quickCodec struct{ fakeCodec }
+
+func (quickCodec) Inspect(llm.Op, []byte) (llm.Usage, llm.FinishReason, error) {
+	return llm.Usage{}, llm.FinishStop, nil
+}
+
+func (quickCodec) NewInspector(bool) dialect.Inspector { return quickWatch{} }
+
+type quickWatch struct{}
+
+func (quickWatch) Inspect(ev sse.Event) (dialect.Verdict, error) {
+	return dialect.Verdict{Last: isDone(ev.Data)}, nil
+}
+
+func (quickWatch) End() ([]byte, error) { return nil, nil }

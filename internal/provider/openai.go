@@ -2,7 +2,6 @@ package provider
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -92,9 +91,9 @@ func newOpenAIWire(base string) (*openAIWire, error) {
 		return nil, err
 	}
 	return &openAIWire{
-		chat:       b.JoinPath("chat/completions"),
-		embeddings: b.JoinPath("embeddings"),
-		responses:  b.JoinPath("responses"),
+		chat:       below(b, "/chat/completions"),
+		embeddings: below(b, "/embeddings"),
+		responses:  below(b, "/responses"),
 	}, nil
 }
 
@@ -117,26 +116,4 @@ func (w *openAIWire) Authorize(_ context.Context, h http.Header, cred Credential
 		h["Authorization"] = v
 	}
 	return nil
-}
-
-// parseBase reads a configured base URL. A path of one endpoint at its end is
-// taken off, as people paste those. A query is kept for all endpoints. Errors
-// do not repeat the URL, which may hold a secret.
-func parseBase(raw string, endpoints ...string) (*url.URL, error) {
-	u, err := url.Parse(strings.TrimSpace(raw))
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
-		return nil, errors.New("the base URL must be an absolute http or https URL")
-	}
-	if u.User != nil {
-		return nil, errors.New("the base URL must not hold a user or a password: give them as a key or a header")
-	}
-	u.Fragment = ""
-	u.Path, u.RawPath = strings.TrimRight(u.EscapedPath(), "/"), ""
-	for _, e := range endpoints {
-		u.Path = strings.TrimSuffix(u.Path, e)
-	}
-	if u.Path, err = url.PathUnescape(u.Path); err != nil {
-		return nil, errors.New("the base URL has a malformed path")
-	}
-	return u, nil
 }
