@@ -176,13 +176,14 @@ func (p *Provider) Plan(op llm.Op, model string, r *llm.Request) (*Plan, error) 
 	if err := refuse(&b, op, r); err != nil {
 		return nil, err
 	}
-	seed := requestSeed(p.o.Seed, r)
-	plan := &Plan{First: b.first, Pace: b.pace, Chunk: b.chunk, Fault: p.fault(&b, model, seed)}
+	seed := requestSeeds(p.o.Seed, r)
+	plan := &Plan{First: b.first, Pace: b.pace, Chunk: b.chunk, Fault: p.fault(&b, model, seed.id)}
 	if f := plan.Fault; f != nil && f.After < 0 {
 		return plan, nil
 	}
 	if b.unique {
-		seed += uint64(p.uses.add(seed)) //nolint:gosec // a count is not negative
+		n := uint64(p.uses.add(seed.id)) //nolint:gosec // a count is not negative
+		seed = seeds{seed.text + n, seed.id + n}
 	}
 	resp, err := respond(&b, op, r, seed)
 	if err != nil {
@@ -194,8 +195,8 @@ func (p *Provider) Plan(op llm.Op, model string, r *llm.Request) (*Plan, error) 
 	return plan, nil
 }
 
-func respond(b *behaviour, op llm.Op, r *llm.Request, seed uint64) (*llm.Response, error) {
-	rng := newRand(seed, "id")
+func respond(b *behaviour, op llm.Op, r *llm.Request, seed seeds) (*llm.Response, error) {
+	rng := newRand(seed.id, "id")
 	out := &llm.Response{ID: randomID(rng, 24), Created: created}
 	switch op {
 	case llm.OpEmbed:
@@ -204,7 +205,7 @@ func respond(b *behaviour, op llm.Op, r *llm.Request, seed uint64) (*llm.Respons
 		out.Usage = llm.Usage{Input: inputTokens(r), Source: llm.UsageReported}
 		return out, nil
 	}
-	d := &draft{b: b, r: r, rng: newRand(seed, "answer"), out: out}
+	d := &draft{b: b, r: r, rng: newRand(seed.text, "answer"), out: out}
 	return out, d.answer()
 }
 

@@ -73,10 +73,16 @@ func (d digest) optBool(p *bool) {
 	}
 }
 
-// requestSeed turns what a request asks into a number. Streaming or not, who
+// seeds are the numbers that an answer is made of.
+type seeds struct {
+	text uint64 // what is said: limits only cut it
+	id   uint64 // which answer it is
+}
+
+// requestSeeds turns what a request asks into numbers. Streaming or not, who
 // asks, and which model is asked make no difference to the answer, so they are
 // left out.
-func requestSeed(seed uint64, r *llm.Request) uint64 {
+func requestSeeds(seed uint64, r *llm.Request) seeds {
 	d := digest{fnv.New64a()}
 	d.num(seed)
 	for i := range r.Messages {
@@ -97,11 +103,16 @@ func requestSeed(seed uint64, r *llm.Request) uint64 {
 		d.optInt(o.Budget)
 	}
 	d.embed(r.Embed)
-	return d.h.Sum64()
+	s := seeds{text: d.h.Sum64()}
+	d.optInt(r.MaxTokens)
+	for _, q := range r.Stop {
+		d.str(q)
+	}
+	s.id = d.h.Sum64()
+	return s
 }
 
 func (d digest) sampling(r *llm.Request) {
-	d.optInt(r.MaxTokens)
 	d.optFloat(r.Temperature)
 	d.optFloat(r.TopP)
 	d.optInt(r.TopK)
@@ -110,9 +121,6 @@ func (d digest) sampling(r *llm.Request) {
 	d.optFloat(r.FrequencyPenalty)
 	d.str(string(r.LogitBias))
 	d.str(r.Verbosity)
-	for _, s := range r.Stop {
-		d.str(s)
-	}
 }
 
 func (d digest) tools(r *llm.Request) {
