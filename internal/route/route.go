@@ -40,13 +40,19 @@ type Route struct {
 // Spec describes one configured route.
 type Spec struct {
 	Name          string
+	Aliases       []string // further names that clients may use
 	Targets       []TargetSpec
 	Timeout       time.Duration
 	StreamTimeout time.Duration
 }
 
-// TargetSpec names one target of a Spec.
-type TargetSpec struct{ Provider, Model string }
+// TargetSpec names one target.
+type TargetSpec struct {
+	Provider string
+	Model    string
+	Label    string // the model's bounded name; "" = Model
+	Retries  *int   // after the first try; nil = the provider's own setting
+}
 
 // Catalog answers what is known of models.
 type Catalog interface {
@@ -67,9 +73,9 @@ type Options struct {
 	StreamTimeout   time.Duration     // default 600 s
 	Catalog         Catalog
 
-	// Target returns the target for a provider's model. label is the model's
-	// bounded name. It may be called at any time, from several goroutines.
-	Target func(provider, model, label string) *Target
+	// Target returns the target of a spec, whose Label is set. It may be
+	// called at any time, from several goroutines.
+	Target func(TargetSpec) *Target
 }
 
 // Table resolves names. It is safe for concurrent use and does not change
@@ -94,9 +100,13 @@ func New(o Options) *Table {
 	for _, s := range o.Routes {
 		r := &Route{Name: s.Name, Timeout: s.Timeout, StreamTimeout: s.StreamTimeout}
 		for _, ts := range s.Targets {
-			r.Targets = append(r.Targets, o.Target(ts.Provider, ts.Model, ts.Model))
+			ts.Label = ts.Model
+			r.Targets = append(r.Targets, o.Target(ts))
 		}
 		t.routes[s.Name] = t.withDefaults(r)
+		for _, alias := range s.Aliases {
+			t.routes[alias] = r
+		}
 	}
 	return t
 }
@@ -147,7 +157,9 @@ func (t *Table) resolveAdHoc(model string) (*Route, error) {
 	if t.o.Catalog.Known(t.o.Providers[provider], name) {
 		label = name
 	}
-	r := t.withDefaults(&Route{Name: label, Targets: []*Target{t.o.Target(provider, name, label)}})
+	r := t.withDefaults(&Route{Name: label, Targets: []*Target{
+		t.o.Target(TargetSpec{Provider: provider, Model: name, Label: label}),
+	}})
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.adHoc) < maxAdHoc {

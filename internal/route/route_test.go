@@ -33,10 +33,12 @@ func table(change func(*Options)) *Table {
 		Providers:    map[string]string{"openai": "openai", "eu": "openai", "claude": "anthropic", "another": "anthropic"},
 		DefaultModel: "chat",
 		Catalog:      fakeCatalog{},
-		Routes: []Spec{{Name: "chat", Timeout: time.Second, Targets: []TargetSpec{
+		Routes: []Spec{{Name: "chat", Aliases: []string{"talk"}, Timeout: time.Second, Targets: []TargetSpec{
 			{Provider: "openai", Model: "gpt-4o"}, {Provider: "claude", Model: "claude-x"},
 		}}},
-		Target: func(p, m, label string) *Target { return &Target{Provider: p, Model: m, Label: p + "/" + label} },
+		Target: func(s TargetSpec) *Target {
+			return &Target{Provider: s.Provider, Model: s.Model, Label: s.Provider + "/" + s.Label}
+		},
 	}
 	if change != nil {
 		change(&o)
@@ -52,6 +54,7 @@ func TestResolve(t *testing.T) {
 		change    func(*Options)
 	}{
 		{ask: "chat", name: "chat", want: "openai/gpt-4o claude/claude-x"},
+		{ask: "talk", name: "chat", want: "openai/gpt-4o claude/claude-x"},
 		{ask: "", name: "chat", want: "openai/gpt-4o claude/claude-x"},
 		{ask: "eu/gpt-4o", name: "gpt-4o", want: "eu/gpt-4o", labels: "eu/gpt-4o"},
 		{ask: "eu/private", name: "other", want: "eu/private", labels: "eu/other"},
@@ -138,7 +141,7 @@ func TestAdHocMemoryIsBounded(t *testing.T) {
 
 func TestResolveConcurrently(t *testing.T) {
 	tb := table(func(o *Options) {
-		o.Target = func(p, m, l string) *Target {
+		o.Target = func(TargetSpec) *Target {
 			return &Target{Chain: llm.ProviderFunc(func(context.Context, *llm.Call) (*llm.Reply, error) { return nil, nil })}
 		}
 	})
