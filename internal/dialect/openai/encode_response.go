@@ -87,10 +87,7 @@ func appendMessage(b []byte, r *llm.Response) []byte {
 		b = wire.StrIf(b, "reasoning_content", thought)
 		b = appendDetails(b, r.Parts)
 	}
-	if calls > 0 {
-		b = appendCalls(b, r.Parts)
-	}
-	return b
+	return AppendToolCalls(b, r.Parts)
 }
 
 func appendDetails(b []byte, parts []llm.Part) []byte {
@@ -105,16 +102,26 @@ func appendDetails(b []byte, parts []llm.Part) []byte {
 	return append(b, ']')
 }
 
-func appendCalls(b []byte, parts []llm.Part) []byte {
-	b = append(wire.Key(b, "tool_calls"), '[')
+// AppendToolCalls appends the member tool_calls with the calls among parts,
+// and nothing when there are none.
+func AppendToolCalls(b []byte, parts []llm.Part) []byte {
+	open := false
 	for i := range parts {
-		if c := parts[i].ToolCall; c != nil {
-			b = appendCallHead(append(wire.Sep(b), '{'), c.ID, c.Name, callArguments(c))
-			b = appendSignature(append(b, '}'), c.Signature)
-			b = append(b, '}')
+		c := parts[i].ToolCall
+		if c == nil {
+			continue
 		}
+		if !open {
+			b, open = append(wire.Key(b, "tool_calls"), '['), true
+		}
+		b = appendCallHead(append(wire.Sep(b), '{'), c.ID, c.Name, callArguments(c))
+		b = appendSignature(append(b, '}'), c.Signature)
+		b = append(b, '}')
 	}
-	return append(b, ']')
+	if open {
+		b = append(b, ']')
+	}
+	return b
 }
 
 func appendEmbeddings(b []byte, r *llm.Response, u llm.Usage) []byte {

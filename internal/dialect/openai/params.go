@@ -1,18 +1,15 @@
 package openai
 
 import (
-	"bytes"
 	"encoding/json"
 
 	"github.com/llm-gateway/llm-gateway/internal/dialect/wire"
 	"github.com/llm-gateway/llm-gateway/internal/llm"
 )
 
-// Efforts are the values of reasoning_effort; which of them a model takes
+// efforts are the values of reasoning_effort; which of them a model takes
 // differs from model to model.
 var efforts = []string{"none", "minimal", "low", "medium", "high", "xhigh", "max"}
-
-func trim(raw []byte) []byte { return bytes.TrimSpace(raw) }
 
 func (d *RequestDecoder) stop(v []byte) error {
 	if v[0] == '"' {

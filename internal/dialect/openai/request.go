@@ -36,7 +36,7 @@ func (Codec) DecodeRequest(op llm.Op, raw []byte) (*llm.Request, error) {
 		d.Request.Embed = &llm.EmbedRequest{}
 		members = embedMembers
 	}
-	err := wire.Object(trim(raw), func(name string, v []byte) error {
+	err := wire.Object(wire.Trim(raw), func(name string, v []byte) error {
 		if read, ok := members[name]; ok {
 			return read(d, v)
 		}

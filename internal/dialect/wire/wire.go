@@ -38,6 +38,9 @@ func Body(raw []byte) error {
 	return &llm.Error{Kind: llm.KindInvalidRequest, Message: "malformed JSON: " + err.Error(), Err: err}
 }
 
+// Trim takes off the white space around a whole body.
+func Trim(raw []byte) []byte { return bytes.TrimSpace(raw) }
+
 // Explain ends the way of an error up through the levels: its message comes to
 // name the member at fault.
 func Explain(err error) error {
@@ -274,5 +277,5 @@ func Raw(v []byte) (json.RawMessage, error) {
 	if len(v) == 0 || v[0] != '{' {
 		return nil, expected("an object", v)
 	}
-	return bytes.TrimSpace(v), nil
+	return v, nil
 }
