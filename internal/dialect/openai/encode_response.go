@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/llm-gateway/llm-gateway/internal/dialect"
+	"github.com/llm-gateway/llm-gateway/internal/dialect/lenient"
 	"github.com/llm-gateway/llm-gateway/internal/dialect/wire"
 	"github.com/llm-gateway/llm-gateway/internal/llm"
 )
@@ -166,7 +167,7 @@ func PackEmbeddings(r *llm.Response, asBase64 bool) error {
 		case !asBase64 && e.Base64 != "":
 			vec, err := unpackVector(e.Base64)
 			if err != nil {
-				return malformed("embedding", err)
+				return lenient.Malformed("embedding", err)
 			}
 			e.Base64, e.Vector = "", vec
 		}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/llm-gateway/llm-gateway/internal/dialect"
+	"github.com/llm-gateway/llm-gateway/internal/dialect/lenient"
 	"github.com/llm-gateway/llm-gateway/internal/dialect/wire"
 	"github.com/llm-gateway/llm-gateway/internal/llm"
 	"github.com/llm-gateway/llm-gateway/pkg/jsonedit"
@@ -105,11 +106,7 @@ func readFault(body []byte) fault {
 	var f fault
 	b := bytes.TrimSpace(body)
 	if len(b) > 0 && b[0] == '[' {
-		elems(b, func(i int, v []byte) {
-			if i == 0 {
-				b = v
-			}
-		})
+		b = firstOf(b)
 	}
 	if len(b) == 0 || b[0] != '{' || wire.Body(b) != nil {
 		return f
@@ -153,9 +150,9 @@ func (f *fault) read(v []byte, depth int) {
 		return
 	}
 	var at [faultCount]jsonedit.Span
-	members(v, faultNames, at[:])
+	lenient.Members(v, faultNames, at[:])
 	for _, i := range []int{faultMessage, faultMsg, faultErrorMsg, faultTitle} {
-		if s := text(v, at[i]); s != "" {
+		if s := lenient.Text(v, at[i]); s != "" {
 			f.message = s
 			break
 		}
@@ -164,27 +161,27 @@ func (f *fault) read(v []byte, depth int) {
 		f.setCode(s)
 	}
 	// Google's status is a word, Zhipu's and Groq's a number.
-	if s := text(v, at[faultStatus]); s != "" && f.code == "" {
+	if s := lenient.Text(v, at[faultStatus]); s != "" && f.code == "" {
 		f.setCode(s)
 	}
 	for _, i := range []int{faultStatusCode, faultRawStatus, faultStatus} {
-		f.setStatus(count(v, at[i]))
+		f.setStatus(lenient.Count(v, at[i]))
 	}
-	if s := text(v, at[faultType]); s != "" && s != "error" {
+	if s := lenient.Text(v, at[faultType]); s != "" && s != "error" {
 		f.typ = s
 	}
-	if s := text(v, at[faultParam]); s != "" {
+	if s := lenient.Text(v, at[faultParam]); s != "" {
 		f.param = s
 	}
 	for _, i := range []int{faultError, faultDetail, faultErrors} {
-		f.nested(present(v, at[i]), depth+1)
+		f.nested(lenient.Present(v, at[i]), depth+1)
 	}
 	for _, i := range []int{faultInner, faultInner2} {
-		if inner := present(v, at[i]); inner != nil {
+		if inner := lenient.Present(v, at[i]); inner != nil {
 			f.inner(inner)
 		}
 	}
-	f.metadata(present(v, at[faultMetadata]), depth+1)
+	f.metadata(lenient.Present(v, at[faultMetadata]), depth+1)
 }
 
 // scalar decodes a string or a number as text.
@@ -192,7 +189,7 @@ func scalar(raw []byte, at jsonedit.Span) string {
 	if jsonedit.Kind(raw, at) == '0' {
 		return string(at.Of(raw))
 	}
-	return text(raw, at)
+	return lenient.Text(raw, at)
 }
 
 // setCode takes a code; a number that is a status says that.
@@ -220,30 +217,38 @@ func (f *fault) nested(v []byte, depth int) {
 	case v[0] == '{':
 		f.read(v, depth)
 	case v[0] == '"':
-		if s := text(v, jsonedit.Span{Start: 0, End: len(v)}); s != "" {
+		if s := lenient.Text(v, jsonedit.Span{Start: 0, End: len(v)}); s != "" {
 			f.message = s
 		}
 	case v[0] == '[':
-		elems(v, func(i int, v []byte) {
-			if i == 0 {
-				f.nested(v, depth+1)
-				f.location(v)
-			}
-		})
+		first := firstOf(v)
+		f.nested(first, depth+1)
+		f.location(first)
 	}
+}
+
+// firstOf returns the first element of the array v.
+func firstOf(v []byte) []byte {
+	var first []byte
+	lenient.Elems(v, func(v []byte) {
+		if first == nil {
+			first = v
+		}
+	})
+	return first
 }
 
 // location takes FastAPI's loc, ["body","messages",0], as the path of the
 // member at fault.
 func (f *fault) location(v []byte) {
 	var at [faultCount]jsonedit.Span
-	members(v, faultNames, at[:])
-	loc := present(v, at[faultLoc])
+	lenient.Members(v, faultNames, at[:])
+	loc := lenient.Present(v, at[faultLoc])
 	var path strings.Builder
-	elems(loc, func(i int, v []byte) {
+	lenient.Elems(loc, func(v []byte) {
 		s := scalar(v, jsonedit.Span{Start: 0, End: len(v)})
 		switch {
-		case s == "" || i == 0 && s == "body":
+		case s == "" || path.Len() == 0 && s == "body":
 		case v[0] != '"':
 			path.WriteString("[" + s + "]")
 		default:
@@ -261,8 +266,8 @@ func (f *fault) location(v []byte) {
 // inner reads Azure's innererror, whose code says why content was filtered.
 func (f *fault) inner(v []byte) {
 	var at [faultCount]jsonedit.Span
-	members(v, faultNames, at[:])
-	if text(v, at[faultCode]) == "ResponsibleAIPolicyViolation" {
+	lenient.Members(v, faultNames, at[:])
+	if lenient.Text(v, at[faultCode]) == "ResponsibleAIPolicyViolation" {
 		f.flagged = true
 	}
 }
@@ -276,9 +281,9 @@ func (f *fault) metadata(v []byte, depth int) {
 		return
 	}
 	var at [3]jsonedit.Span
-	members(v, metadataNames, at[:])
-	f.flagged = f.flagged || present(v, at[1]) != nil || present(v, at[2]) != nil
-	raw := text(v, at[0])
+	lenient.Members(v, metadataNames, at[:])
+	f.flagged = f.flagged || lenient.Present(v, at[1]) != nil || lenient.Present(v, at[2]) != nil
+	raw := lenient.Text(v, at[0])
 	if raw == "" {
 		return
 	}

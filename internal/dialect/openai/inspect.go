@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/llm-gateway/llm-gateway/internal/dialect"
+	"github.com/llm-gateway/llm-gateway/internal/dialect/lenient"
 	"github.com/llm-gateway/llm-gateway/internal/llm"
 	"github.com/llm-gateway/llm-gateway/pkg/jsonedit"
 	"github.com/llm-gateway/llm-gateway/pkg/sse"
@@ -57,7 +58,7 @@ func (i *inspector) Inspect(ev sse.Event) (dialect.Verdict, error) {
 func (i *inspector) parse(data []byte, v *dialect.Verdict) error {
 	var a answer
 	if err := a.parse(data); err != nil {
-		return malformed("stream event", err)
+		return lenient.Malformed("stream event", err)
 	}
 	if a.fault() != nil {
 		return i.codec.DecodeError(0, data)
@@ -90,16 +91,21 @@ func reported(u *llm.Usage) *llm.Usage {
 	return &c
 }
 
+// emptyArray reports whether v is an array without elements.
+func emptyArray(v []byte) bool {
+	return len(v) >= 2 && v[0] == '[' && len(bytes.TrimSpace(v[1:len(v)-1])) == 0
+}
+
 // finishIn returns the finish reason of any choice of the chunk.
 func finishIn(a *answer) string {
 	if s := a.native(); s != "" || a.choice != nil {
 		return s
 	}
 	var found string
-	elems(a.part(bodyChoices), func(_ int, v []byte) {
+	lenient.Elems(a.part(bodyChoices), func(v []byte) {
 		var in [choiceCount]jsonedit.Span
-		members(v, choiceNames, in[:])
-		if s := text(v, in[choiceFinish]); s != "null" {
+		lenient.Members(v, choiceNames, in[:])
+		if s := lenient.Text(v, in[choiceFinish]); s != "null" {
 			found = or(found, s)
 		}
 	})
@@ -123,7 +129,7 @@ func saysNothing(msg []byte) bool {
 			continue
 		}
 		n--
-		v := present(msg, at[j])
+		v := lenient.Present(msg, at[j])
 		if j != msgRole && v != nil && string(v) != `""` && !emptyArray(v) {
 			return false
 		}

@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"github.com/llm-gateway/llm-gateway/internal/dialect/lenient"
 	"github.com/llm-gateway/llm-gateway/internal/llm"
 	"github.com/llm-gateway/llm-gateway/pkg/jsonedit"
 )
@@ -81,7 +82,7 @@ func (k Codec) Inspect(_ llm.Op, body []byte) (llm.Usage, llm.FinishReason, erro
 	var a answer
 	var u llm.Usage
 	if err := a.parse(body); err != nil {
-		return u, "", malformed("answer", err)
+		return u, "", lenient.Malformed("answer", err)
 	}
 	if a.fault() != nil && a.choice == nil {
 		return u, "", k.DecodeError(0, body)
@@ -93,7 +94,7 @@ func (k Codec) Inspect(_ llm.Op, body []byte) (llm.Usage, llm.FinishReason, erro
 	}
 	var at [msgCount]jsonedit.Span
 	msg := a.message()
-	members(msg, messageNames, at[:])
-	calls := present(msg, at[msgCalls])
+	lenient.Members(msg, messageNames, at[:])
+	calls := lenient.Present(msg, at[msgCalls])
 	return u, finishOf(native, calls != nil && !emptyArray(calls)), nil
 }

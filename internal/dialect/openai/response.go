@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"strconv"
 
+	"github.com/llm-gateway/llm-gateway/internal/dialect/lenient"
 	"github.com/llm-gateway/llm-gateway/internal/llm"
 	"github.com/llm-gateway/llm-gateway/pkg/jsonedit"
 )
@@ -62,15 +63,15 @@ type answer struct {
 // parse finds the members of raw, which must be a JSON object.
 func (a *answer) parse(raw []byte) error {
 	a.raw = raw
-	if err := fields(raw, bodyNames, a.at[:]); err != nil {
+	if err := lenient.Find(raw, bodyNames, a.at[:]); err != nil {
 		return err
 	}
-	elems(a.part(bodyChoices), func(_ int, v []byte) {
+	lenient.Elems(a.part(bodyChoices), func(v []byte) {
 		if a.choice != nil {
 			return
 		}
-		members(v, choiceNames, a.in[:])
-		if count(v, a.in[choiceIndex]) == 0 {
+		lenient.Members(v, choiceNames, a.in[:])
+		if lenient.Count(v, a.in[choiceIndex]) == 0 {
 			a.choice = v
 		}
 	})
@@ -81,10 +82,10 @@ func (a *answer) parse(raw []byte) error {
 }
 
 // part returns a top-level member, nil when it is absent or null.
-func (a *answer) part(i int) []byte { return present(a.raw, a.at[i]) }
+func (a *answer) part(i int) []byte { return lenient.Present(a.raw, a.at[i]) }
 
 // inChoice returns a member of the choice, nil when it is absent or null.
-func (a *answer) inChoice(i int) []byte { return present(a.choice, a.in[i]) }
+func (a *answer) inChoice(i int) []byte { return lenient.Present(a.choice, a.in[i]) }
 
 // message returns the choice's message or delta.
 func (a *answer) message() []byte {
@@ -96,7 +97,7 @@ func (a *answer) message() []byte {
 
 // native returns the provider's word for why the model stopped, "" for none.
 func (a *answer) native() string {
-	s := text(a.choice, a.in[choiceFinish])
+	s := lenient.Text(a.choice, a.in[choiceFinish])
 	if s == "null" {
 		return ""
 	}
@@ -121,8 +122,8 @@ func (a *answer) usage(u *llm.Usage) bool {
 	}
 	if g := a.part(bodyXGroq); g != nil {
 		var at [1]jsonedit.Span
-		members(g, xGroqNames, at[:])
-		if decodeUsage(present(g, at[0]), u) {
+		lenient.Members(g, xGroqNames, at[:])
+		if decodeUsage(lenient.Present(g, at[0]), u) {
 			return true
 		}
 	}
@@ -134,23 +135,23 @@ func (a *answer) usage(u *llm.Usage) bool {
 func (k Codec) DecodeResponse(op llm.Op, body []byte) (*llm.Response, error) {
 	var a answer
 	if err := a.parse(body); err != nil {
-		return nil, malformed("answer", err)
+		return nil, lenient.Malformed("answer", err)
 	}
 	if a.fault() != nil && a.choice == nil {
 		return nil, k.DecodeError(0, body)
 	}
 	r := &llm.Response{
-		ID:          text(body, a.at[bodyID]),
-		Model:       text(body, a.at[bodyModel]),
-		Created:     count(body, a.at[bodyCreated]),
-		ServiceTier: text(body, a.at[bodyTier]),
+		ID:          lenient.Text(body, a.at[bodyID]),
+		Model:       lenient.Text(body, a.at[bodyModel]),
+		Created:     lenient.Count(body, a.at[bodyCreated]),
+		ServiceTier: lenient.Text(body, a.at[bodyTier]),
 	}
 	a.usage(&r.Usage)
 	if op == llm.OpEmbed {
 		return r, decodeEmbeddings(r, a.part(bodyData))
 	}
 	if a.choice == nil {
-		return nil, malformed("answer", errNoChoice)
+		return nil, lenient.Malformed("answer", errNoChoice)
 	}
 	r.Parts = messageParts(a.message())
 	r.NativeFinish = a.native()
@@ -161,17 +162,17 @@ func (k Codec) DecodeResponse(op llm.Op, body []byte) (*llm.Response, error) {
 // messageParts reads a whole message, in the order in which a model makes it.
 func messageParts(v []byte) []llm.Part {
 	var at [msgCount]jsonedit.Span
-	members(v, messageNames, at[:])
-	said, thought := contentParts(present(v, at[msgContent]))
+	lenient.Members(v, messageNames, at[:])
+	said, thought := contentParts(lenient.Present(v, at[msgContent]))
 	parts := reasoningOf(v, &at).parts()
 	if parts == nil {
 		parts = thought
 	}
 	parts = append(parts, said...)
-	if s := text(v, at[msgRefusal]); s != "" {
+	if s := lenient.Text(v, at[msgRefusal]); s != "" {
 		parts = append(parts, llm.Part{Type: llm.PartRefusal, Text: s})
 	}
-	elems(present(v, at[msgCalls]), func(_ int, v []byte) {
+	lenient.Elems(lenient.Present(v, at[msgCalls]), func(v []byte) {
 		c := decodeCall(v)
 		call := &llm.ToolCall{ID: c.id, Name: c.name, Arguments: c.arguments, Signature: c.signature}
 		if call.ID == "" {
@@ -184,11 +185,11 @@ func messageParts(v []byte) []llm.Part {
 
 // reasoningOf gathers a message's or delta's reasoning members.
 func reasoningOf(v []byte, at *[msgCount]jsonedit.Span) *reasoningFields {
-	f := &reasoningFields{text: text(v, at[msgReasoningContent])}
+	f := &reasoningFields{text: lenient.Text(v, at[msgReasoningContent])}
 	if f.text == "" {
-		f.text = text(v, at[msgReasoning])
+		f.text = lenient.Text(v, at[msgReasoning])
 	}
-	elems(present(v, at[msgDetails]), func(_ int, v []byte) {
+	lenient.Elems(lenient.Present(v, at[msgDetails]), func(v []byte) {
 		// Blocks that cannot be read are left out: the text is there as well.
 		if d, err := readDetail(v); err == nil {
 			f.add(d)
@@ -203,23 +204,23 @@ var partNames = jsonedit.NewNames("type", "text", "refusal", "thinking")
 // text with thinking.
 func contentParts(v []byte) (said, thought []llm.Part) {
 	if len(v) > 0 && v[0] == '"' {
-		if s := text(v, jsonedit.Span{Start: 0, End: len(v)}); s != "" {
+		if s := lenient.Text(v, jsonedit.Span{Start: 0, End: len(v)}); s != "" {
 			said = []llm.Part{{Type: llm.PartText, Text: s}}
 		}
 		return said, nil
 	}
-	elems(v, func(_ int, v []byte) {
+	lenient.Elems(v, func(v []byte) {
 		var at [4]jsonedit.Span
-		members(v, partNames, at[:])
+		lenient.Members(v, partNames, at[:])
 		switch {
-		case text(v, at[0]) == "thinking":
+		case lenient.Text(v, at[0]) == "thinking":
 			if s := thinkingText(v, at[3]); s != "" {
 				thought = append(thought, llm.Part{Type: llm.PartReasoning, Reasoning: &llm.Reasoning{Text: s}})
 			}
-		case text(v, at[2]) != "":
-			said = append(said, llm.Part{Type: llm.PartRefusal, Text: text(v, at[2])})
-		case text(v, at[1]) != "":
-			said = append(said, llm.Part{Type: llm.PartText, Text: text(v, at[1])})
+		case lenient.Text(v, at[2]) != "":
+			said = append(said, llm.Part{Type: llm.PartRefusal, Text: lenient.Text(v, at[2])})
+		case lenient.Text(v, at[1]) != "":
+			said = append(said, llm.Part{Type: llm.PartText, Text: lenient.Text(v, at[1])})
 		}
 	})
 	return said, thought
@@ -227,35 +228,35 @@ func contentParts(v []byte) (said, thought []llm.Part) {
 
 // thinkingText reads the thinking member: a string, or an array of texts.
 func thinkingText(raw []byte, at jsonedit.Span) string {
-	s := text(raw, at)
-	elems(present(raw, at), func(_ int, v []byte) {
+	s := lenient.Text(raw, at)
+	lenient.Elems(lenient.Present(raw, at), func(v []byte) {
 		var in [4]jsonedit.Span
-		members(v, partNames, in[:])
-		s += text(v, in[1])
+		lenient.Members(v, partNames, in[:])
+		s += lenient.Text(v, in[1])
 	})
 	return s
 }
 
 func decodeEmbeddings(r *llm.Response, data []byte) error {
 	if len(data) == 0 || data[0] != '[' {
-		return malformed("answer", errNoData)
+		return lenient.Malformed("answer", errNoData)
 	}
 	var err error
-	elems(data, func(i int, v []byte) {
-		e := llm.Embedding{Index: i}
+	lenient.Elems(data, func(v []byte) {
+		e := llm.Embedding{Index: len(r.Embeddings)}
 		var at [2]jsonedit.Span
-		members(v, embeddingNames, at[:])
+		lenient.Members(v, embeddingNames, at[:])
 		if at[0].Present() {
-			e.Index = int(count(v, at[0]))
+			e.Index = int(lenient.Count(v, at[0]))
 		}
-		value := present(v, at[1])
+		value := lenient.Present(v, at[1])
 		if len(value) > 0 && value[0] == '"' {
-			e.Base64 = text(v, at[1])
+			e.Base64 = lenient.Text(v, at[1])
 			if _, bad := base64.StdEncoding.DecodeString(e.Base64); bad != nil {
-				err = malformed("embedding", bad)
+				err = lenient.Malformed("embedding", bad)
 			}
 		} else if e.Vector = vector(value); e.Vector == nil {
-			err = malformed("embedding", errNoData)
+			err = lenient.Malformed("embedding", errNoData)
 		}
 		r.Embeddings = append(r.Embeddings, e)
 	})
@@ -270,7 +271,7 @@ func vector(v []byte) []float32 {
 		return nil
 	}
 	vec := make([]float32, 0, len(v)/10) // a component takes some ten bytes
-	elems(v, func(_ int, v []byte) {
+	lenient.Elems(v, func(v []byte) {
 		f, err := strconv.ParseFloat(string(v), 32)
 		if err == nil && vec != nil {
 			vec = append(vec, float32(f))

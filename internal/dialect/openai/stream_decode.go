@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/llm-gateway/llm-gateway/internal/dialect"
+	"github.com/llm-gateway/llm-gateway/internal/dialect/lenient"
 	"github.com/llm-gateway/llm-gateway/internal/llm"
 	"github.com/llm-gateway/llm-gateway/pkg/jsonedit"
 	"github.com/llm-gateway/llm-gateway/pkg/sse"
@@ -58,7 +59,7 @@ func (d *streamDecoder) Decode(dst []llm.Event, ev sse.Event) ([]llm.Event, erro
 	case string(ev.Name) == "error" || err == nil && a.fault() != nil:
 		return d.usageEvent(dst, &a), d.codec.DecodeError(0, data)
 	case err != nil:
-		return dst, malformed("stream event", err)
+		return dst, lenient.Malformed("stream event", err)
 	}
 	return d.chunk(dst, &a), nil
 }
@@ -67,7 +68,7 @@ var doneMark = []byte("[DONE]")
 
 func (d *streamDecoder) chunk(dst []llm.Event, a *answer) []llm.Event {
 	if !d.started {
-		id, model := text(a.raw, a.at[bodyID]), text(a.raw, a.at[bodyModel])
+		id, model := lenient.Text(a.raw, a.at[bodyID]), lenient.Text(a.raw, a.at[bodyModel])
 		if id != "" || model != "" || a.choice != nil {
 			d.started = true
 			dst = append(dst, llm.Event{Kind: llm.EventStart, ID: id, Model: model})
@@ -91,23 +92,23 @@ func (d *streamDecoder) usageEvent(dst []llm.Event, a *answer) []llm.Event {
 
 func (d *streamDecoder) delta(dst []llm.Event, v []byte) []llm.Event {
 	var at [msgCount]jsonedit.Span
-	members(v, messageNames, at[:])
+	lenient.Members(v, messageNames, at[:])
 	before := len(dst)
 	dst = d.reasoning(dst, v, &at)
-	if c := present(v, at[msgContent]); len(c) > 2 {
+	if c := lenient.Present(v, at[msgContent]); len(c) > 2 {
 		dst = d.said(dst, c)
 	}
-	if s := text(v, at[msgRefusal]); s != "" {
+	if s := lenient.Text(v, at[msgRefusal]); s != "" {
 		dst = append(dst, llm.Event{Kind: llm.EventRefusal, Text: s})
 	}
-	elems(present(v, at[msgCalls]), func(_ int, v []byte) { dst = d.call(dst, decodeCall(v)) })
+	lenient.Elems(lenient.Present(v, at[msgCalls]), func(v []byte) { dst = d.call(dst, decodeCall(v)) })
 	d.content = d.content || len(dst) > before
 	return dst
 }
 
 func (d *streamDecoder) said(dst []llm.Event, content []byte) []llm.Event {
 	if content[0] == '"' {
-		return d.textEvent(dst, text(content, jsonedit.Span{Start: 0, End: len(content)}))
+		return d.textEvent(dst, lenient.Text(content, jsonedit.Span{Start: 0, End: len(content)}))
 	}
 	said, thought := contentParts(content)
 	for _, p := range thought {

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 
+	"github.com/llm-gateway/llm-gateway/internal/dialect/lenient"
 	"github.com/llm-gateway/llm-gateway/pkg/jsonedit"
 )
 
@@ -34,19 +35,19 @@ type wireCall struct {
 // decodeCall reads a tool call. Every member may be missing.
 func decodeCall(v []byte) wireCall {
 	var at [callCount]jsonedit.Span
-	members(v, callNames, at[:])
-	c := wireCall{id: text(v, at[callID]), index: -1}
+	lenient.Members(v, callNames, at[:])
+	c := wireCall{id: lenient.Text(v, at[callID]), index: -1}
 	if jsonedit.Kind(v, at[callIndex]) == '0' {
-		c.index = int(min(count(v, at[callIndex]), 1<<20))
+		c.index = int(min(lenient.Count(v, at[callIndex]), 1<<20))
 	}
-	if x := present(v, at[callExtra]); x != nil {
+	if x := lenient.Present(v, at[callExtra]); x != nil {
 		c.signature, _ = googleSignature(x)
 	}
-	fn := present(v, at[callFunction])
+	fn := lenient.Present(v, at[callFunction])
 	var in [2]jsonedit.Span
-	members(fn, functionNames, in[:])
-	c.name = text(fn, in[0])
-	if args := present(fn, in[1]); len(args) > 0 {
+	lenient.Members(fn, functionNames, in[:])
+	c.name = lenient.Text(fn, in[0])
+	if args := lenient.Present(fn, in[1]); len(args) > 0 {
 		c.arguments, _ = arguments(args)
 	}
 	return c

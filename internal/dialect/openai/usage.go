@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"github.com/llm-gateway/llm-gateway/internal/dialect/lenient"
 	"github.com/llm-gateway/llm-gateway/internal/dialect/wire"
 	"github.com/llm-gateway/llm-gateway/internal/llm"
 	"github.com/llm-gateway/llm-gateway/pkg/jsonedit"
@@ -29,7 +30,7 @@ var completionNames = jsonedit.NewNames("reasoning_tokens")
 // allocates nothing.
 func decodeUsage(v []byte, u *llm.Usage) bool {
 	var at [usageCount]jsonedit.Span
-	if len(v) == 0 || v[0] != '{' || fields(v, usageNames, at[:]) != nil {
+	if len(v) == 0 || v[0] != '{' || lenient.Find(v, usageNames, at[:]) != nil {
 		return false
 	}
 	if !at[usagePrompt].Present() && !at[usageTotal].Present() {
@@ -37,19 +38,19 @@ func decodeUsage(v []byte, u *llm.Usage) bool {
 	}
 	var prompt [3]jsonedit.Span
 	var completion [1]jsonedit.Span
-	members(present(v, at[usagePromptDetails]), promptNames, prompt[:])
-	members(present(v, at[usageCompletionDetails]), completionNames, completion[:])
-	inner := present(v, at[usagePromptDetails])
+	lenient.Members(lenient.Present(v, at[usagePromptDetails]), promptNames, prompt[:])
+	lenient.Members(lenient.Present(v, at[usageCompletionDetails]), completionNames, completion[:])
+	inner := lenient.Present(v, at[usagePromptDetails])
 
 	*u = llm.Usage{
-		Input:       count(v, at[usagePrompt]),
-		Output:      count(v, at[usageCompletion]),
-		CachedInput: max(count(inner, prompt[0]), count(v, at[usageCacheHit]), count(v, at[usageCached])),
-		CacheWrite:  max(count(inner, prompt[1]), count(inner, prompt[2])),
-		Reasoning:   count(present(v, at[usageCompletionDetails]), completion[0]),
+		Input:       lenient.Count(v, at[usagePrompt]),
+		Output:      lenient.Count(v, at[usageCompletion]),
+		CachedInput: max(lenient.Count(inner, prompt[0]), lenient.Count(v, at[usageCacheHit]), lenient.Count(v, at[usageCached])),
+		CacheWrite:  max(lenient.Count(inner, prompt[1]), lenient.Count(inner, prompt[2])),
+		Reasoning:   lenient.Count(lenient.Present(v, at[usageCompletionDetails]), completion[0]),
 		Source:      llm.UsageReported,
 	}
-	normalise(u, count(v, at[usageTotal]))
+	normalise(u, lenient.Count(v, at[usageTotal]))
 	return true
 }
 
