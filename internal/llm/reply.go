@@ -142,6 +142,7 @@ func track(r *Reply) *tracked {
 		return t
 	}
 	t := &tracked{inner: r.Stream}
+	t.done = t.few[:0]
 	r.Stream = t
 	return t
 }
@@ -150,10 +151,11 @@ func track(r *Reply) *tracked {
 type tracked struct {
 	inner Stream
 	done  []func(Done)
-	held  []Event // read by Prime, not yet delivered
-	next  int     // index into held
-	sum   Done    // what has been seen so far; once ended, how it ended
-	fail  error   // what ended the inner stream; repeated, never asked for again
+	few   [6]func(Done) // room for those of the usual chain
+	held  []Event       // read by Prime, not yet delivered
+	next  int           // index into held
+	sum   Done          // what has been seen so far; once ended, how it ended
+	fail  error         // what ended the inner stream; repeated, never asked for again
 	ended bool
 }
 

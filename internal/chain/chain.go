@@ -1,0 +1,39 @@
+package chain
+
+import (
+	"github.com/llm-gateway/llm-gateway/internal/llm"
+	"github.com/llm-gateway/llm-gateway/pkg/breaker"
+)
+
+// Options says what protects and watches one target. The zero value gives
+// retries and clocks with the contract's defaults and nothing else.
+type Options struct {
+	Provider string // the provider's name, for errors
+
+	Observer CallObserver    // nil = nobody
+	Attempts AttemptObserver // nil = nobody
+
+	Retry   RetryOptions
+	Circuit *breaker.Breaker // the target's; nil = none
+	Limit   LimitOptions     // no Gate = none; Provider is filled in
+	Timeout TimeoutOptions
+}
+
+// Build puts the decorators around a provider, in the order that the package
+// comment explains. It is cheap: a reload may build all chains anew.
+func Build(p llm.Provider, o Options) llm.Provider {
+	p = NewAttempts(p, AttemptsOptions{Provider: o.Provider, Observer: o.Attempts})
+	p = NewTimeout(p, o.Timeout)
+	if o.Limit.Gate != nil {
+		o.Limit.Provider = o.Provider
+		p = NewLimit(p, o.Limit)
+	}
+	if o.Circuit != nil {
+		p = NewBreaker(p, BreakerOptions{Provider: o.Provider, Circuit: o.Circuit})
+	}
+	p = NewRetry(p, o.Retry)
+	if o.Observer != nil {
+		p = NewObserve(p, ObserveOptions{Observer: o.Observer})
+	}
+	return p
+}
