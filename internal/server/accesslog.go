@@ -1,0 +1,154 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime"
+	"time"
+
+	"github.com/llm-gateway/llm-gateway/internal/llm"
+)
+
+// logged is the status of the log line and the metrics: what the client got,
+// except that a client that left shows as 499.
+func (x *exchange) logged() int {
+	switch {
+	case x.rec.err != nil && x.rec.err.Kind == llm.KindCanceled:
+		return statusCanceled
+	case x.status == 0 && x.aborted:
+		return statusCanceled
+	case x.status == 0:
+		return http.StatusOK // what net/http sends for a handler that wrote nothing
+	}
+	return x.status
+}
+
+// overhead is the gateway's own time: from the head of the request to the head
+// of the answer, without waiting for upstreams and without the time in which
+// the client sent its body. Negative for what is not one call to a model, and
+// when the client left, as nobody knows then what was being waited for.
+func (x *exchange) overhead(now time.Time) time.Duration {
+	if !x.rec.timed || x.logged() == statusCanceled && x.headAt.IsZero() {
+		return -1
+	}
+	if !x.headAt.IsZero() {
+		now = x.headAt
+	}
+	return max(now.Sub(x.start)-x.rec.upstream-x.waited, 0)
+}
+
+func (x *exchange) stats(now time.Time) RequestStats {
+	s := RequestStats{
+		Endpoint: x.ep.name, Method: x.req.Method, Status: x.logged(),
+		Duration: now.Sub(x.start), Size: x.size, Overhead: x.overhead(now),
+	}
+	if x.rec.err != nil && x.rejected() {
+		s.Rejected = x.rec.err.Kind.String()
+	}
+	return s
+}
+
+// rejected reports whether the gateway itself refused the request: by a kind of
+// refusal that it makes, and without having asked an upstream.
+func (x *exchange) rejected() bool {
+	switch x.rec.err.Kind {
+	case llm.KindUnauthenticated, llm.KindPermissionDenied, llm.KindRateLimited, llm.KindBudgetExceeded, llm.KindRequestTooLarge, llm.KindOverloaded:
+		return x.rec.attempts == 0
+	}
+	return false
+}
+
+// level says how loud the line is: by the kind of the failure, as a stream that
+// failed has status 200.
+func (x *exchange) level() slog.Level {
+	status := x.logged()
+	if e := x.rec.err; e != nil && e.Kind != llm.KindCanceled {
+		status = max(status, statusOf(e.Kind))
+	}
+	switch {
+	case status >= 500:
+		return slog.LevelError
+	case status == statusCanceled:
+		return slog.LevelInfo
+	case status >= 400:
+		return slog.LevelWarn
+	case x.ep.quiet:
+		return slog.LevelDebug
+	}
+	return slog.LevelInfo
+}
+
+// log writes the one line of the request, with the attributes of contract §10.
+// What does not apply is left out. The message is the endpoint. Nothing that a
+// client wrote appears but its request id, its trace id and the model's name.
+func (x *exchange) log(now time.Time) {
+	level := x.level()
+	handler, ctx := x.srv.o.Logger.Handler(), x.ctx()
+	if !handler.Enabled(ctx, level) {
+		return
+	}
+	var attrs [14]slog.Attr
+	a := append(attrs[:0], slog.String("request_id", x.id))
+	a = appendString(a, "trace_id", traceID(x.req.Header))
+	a = appendString(a, "key", x.caller.Name)
+	a = appendString(a, "route", x.rec.route)
+	a = appendString(a, "provider", x.rec.provider)
+	a = appendString(a, "model", x.rec.model)
+	a = append(a, slog.Int("status", x.logged()))
+	if x.rec.err != nil {
+		a = append(a, slog.String("kind", x.rec.err.Kind.String()))
+	}
+	if x.rec.attempts > 0 {
+		a = append(a, slog.Int("attempts", x.rec.attempts))
+	}
+	a = append(a, slog.Float64("latency_ms", ms(now.Sub(x.start))))
+	if d := x.overhead(now); d >= 0 {
+		a = append(a, slog.Float64("overhead_ms", ms(d)))
+	}
+	if !x.rec.firstAt.IsZero() {
+		a = append(a, slog.Float64("ttft_ms", ms(x.rec.firstAt.Sub(x.start))))
+	}
+	if x.rec.usage != (llm.Usage{}) {
+		a = append(a, usageAttr(x.rec.usage))
+	}
+	if x.rec.priced {
+		a = append(a, slog.Float64("cost", x.rec.cost.Dollars()))
+	}
+	// Made by hand: the time is known, and nobody needs this line's caller.
+	line := slog.NewRecord(now, level, x.ep.title, 0)
+	line.AddAttrs(a...)
+	_ = handler.Handle(ctx, line)
+}
+
+func appendString(a []slog.Attr, key, value string) []slog.Attr {
+	if value == "" {
+		return a
+	}
+	return append(a, slog.String(key, value))
+}
+
+func usageAttr(u llm.Usage) slog.Attr {
+	return slog.GroupAttrs("usage",
+		slog.Int64("input_tokens", u.Input),
+		slog.Int64("cached_input_tokens", u.CachedInput),
+		slog.Int64("output_tokens", u.Output),
+		slog.Int64("reasoning_tokens", u.Reasoning),
+		slog.String("source", u.Source.String()),
+	)
+}
+
+// ms is a duration in milliseconds with three decimals.
+func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// logPanic writes what is needed to find the fault, and nothing of the
+// request: a panic's value is shown only when the runtime made it.
+func (x *exchange) logPanic(p any, stack []byte) {
+	what := fmt.Sprintf("%T", p)
+	if err, ok := p.(runtime.Error); ok {
+		what = err.Error()
+	}
+	x.srv.o.Logger.LogAttrs(context.WithoutCancel(x.ctx()), slog.LevelError, "a handler panicked",
+		slog.String("request_id", x.id), slog.String("panic", what), slog.String("stack", string(stack)))
+}

@@ -1,0 +1,164 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/llm-gateway/llm-gateway/internal/dialect"
+	"github.com/llm-gateway/llm-gateway/internal/llm"
+)
+
+// exchange is one request and its answer: the ResponseWriter that handlers
+// see, and the record that log line and metrics are made of. It is reused, so
+// nothing that outlives the request may point into it.
+type exchange struct {
+	w    http.ResponseWriter // net/http's own
+	req  *http.Request
+	srv  *Server
+	snap *Snapshot
+	ep   *endpoint
+
+	start  time.Time
+	id     string
+	vals   []string // backs the header values that are set; see set
+	caller *llm.Caller
+
+	status   int           // 0 until the head is written
+	size     int64         // body bytes accepted by net/http
+	writeErr error         // the client's side failed
+	waited   time.Duration // time in which the client's body was read
+	headAt   time.Time     // when the head was written
+	rec      record
+	facts    dialect.Facts
+	cost     llm.Money
+
+	counted   bool // the observer was told of the start
+	streaming bool // the head of a stream is out: an error becomes an event
+	finished  bool // the terminal event is out
+	aborted   bool // the answer cannot be completed: the connection must go
+	buf       []byte
+	ev        llm.Event // the one at hand; here, as its address escapes to the encoder
+}
+
+// record is what is known of the call that the request turned into.
+type record struct {
+	route    string
+	provider string
+	model    string
+	attempts int
+	upstream time.Duration
+	timed    bool      // one call was to be made, so overhead has a meaning
+	firstAt  time.Time // first piece of a stream's answer written
+	usage    llm.Usage
+	cost     llm.Money
+	priced   bool // cost is known
+	err      *llm.Error
+}
+
+// keepBuf is the largest output buffer that is kept for the next request.
+const keepBuf = 64 << 10
+
+func (s *Server) begin(w http.ResponseWriter, r *http.Request) *exchange {
+	x := s.exchanges.Get().(*exchange)
+	x.w, x.req, x.srv = w, r, s
+	x.snap = s.snap.Load()
+	x.ep = s.unmatched
+	x.start = time.Now()
+	x.caller = anonymous
+	x.id = requestID(r.Header)
+	x.vals = make([]string, 0, 12)
+	x.set("X-Request-Id", x.id)
+	if s.draining.Load() {
+		x.set("Connection", "close")
+	}
+	return x
+}
+
+// anonymous is who calls when there is no authentication.
+var anonymous = &llm.Caller{}
+
+// end is deferred around every request: it turns a panic into an answer,
+// writes the log line, tells the observer, and gives x back.
+func (x *exchange) end() {
+	if p := recover(); p != nil {
+		x.panicked(p)
+	}
+	now := time.Now()
+	if x.counted {
+		x.ep.observer.Ended(x.stats(now))
+	}
+	x.log(now)
+	aborted := x.aborted
+	buf, srv := x.buf, x.srv
+	if cap(buf) > keepBuf {
+		buf = nil
+	}
+	*x = exchange{buf: buf[:0]}
+	srv.exchanges.Put(x)
+	if aborted {
+		panic(http.ErrAbortHandler) // net/http closes the connection, and the client sees that the answer is cut
+	}
+}
+
+// panicked answers for a handler that panicked, if that is still possible.
+// The value itself is logged only when the runtime made it, as any other may
+// hold a part of a prompt.
+func (x *exchange) panicked(p any) {
+	if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+		x.aborted = true
+		return
+	}
+	x.logPanic(p, debug.Stack())
+	x.fail(llm.Errorf(llm.KindInternal, "internal error"))
+}
+
+// set puts one header value without an allocation of its own.
+func (x *exchange) set(canonicalKey, value string) {
+	x.vals = append(x.vals, value)
+	n := len(x.vals)
+	x.w.Header()[canonicalKey] = x.vals[n-1 : n : n]
+}
+
+// Header returns the header of the answer.
+func (x *exchange) Header() http.Header { return x.w.Header() }
+
+// Unwrap gives http.ResponseController its way to the connection.
+func (x *exchange) Unwrap() http.ResponseWriter { return x.w }
+
+// WriteHeader writes the head of the answer, once.
+func (x *exchange) WriteHeader(status int) {
+	if x.status != 0 {
+		return
+	}
+	if status >= 200 {
+		x.status = status
+		x.headAt = time.Now()
+		x.extend(x.headAt)
+	}
+	x.w.WriteHeader(status)
+}
+
+// Write writes a piece of the body and remembers the first failure.
+func (x *exchange) Write(p []byte) (int, error) {
+	if x.status == 0 {
+		x.WriteHeader(http.StatusOK)
+	}
+	n, err := x.w.Write(p)
+	x.size += int64(n)
+	if err != nil && x.writeErr == nil && !errors.Is(err, http.ErrBodyNotAllowed) {
+		x.writeErr = err
+	}
+	return n, err
+}
+
+// extend gives the next write to the client its time. Servers that cannot set
+// deadlines (tests) go without.
+func (x *exchange) extend(now time.Time) {
+	_ = http.NewResponseController(x.w).SetWriteDeadline(now.Add(x.snap.Write))
+}
+
+// ctx ends when the client leaves or the server cuts the request off.
+func (x *exchange) ctx() context.Context { return x.req.Context() }

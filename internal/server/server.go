@@ -1,0 +1,131 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/llm-gateway/llm-gateway/internal/llm"
+)
+
+// lastWords is how long a hard close leaves the handlers to tell their clients
+// that the gateway is stopping.
+const lastWords = 2 * time.Second
+
+// Server answers the API. Make it with New; it is safe for concurrent use.
+type Server struct {
+	o         Options
+	snap      atomic.Pointer[Snapshot]
+	mux       *http.ServeMux
+	unmatched *endpoint // what a request belongs to until a path is found
+	http      *http.Server
+	exchanges sync.Pool
+	draining  atomic.Bool
+	cut       context.CancelCauseFunc // ends every request in flight
+}
+
+// New makes a Server. It panics when there is no snapshot or the snapshot has
+// no service, as that is a fault of the program.
+func New(o Options) *Server {
+	if o.Snapshot == nil || o.Snapshot.Service == nil {
+		panic("server: a snapshot with a service is required")
+	}
+	s := &Server{o: o.withDefaults()}
+	s.snap.Store(o.Snapshot.withDefaults())
+	s.exchanges.New = func() any { return new(exchange) }
+	s.mux, s.unmatched = s.newMux()
+	base, cut := context.WithCancelCause(context.Background())
+	s.cut = cut
+	s.http = &http.Server{
+		Handler:                      s,
+		ReadHeaderTimeout:            s.o.ReadHeader,
+		ReadTimeout:                  s.o.ReadBody,
+		IdleTimeout:                  s.o.Idle,
+		MaxHeaderBytes:               s.o.MaxHeaderBytes,
+		BaseContext:                  func(net.Listener) context.Context { return base },
+		ErrorLog:                     slog.NewLogLogger(s.o.Logger.Handler(), slog.LevelDebug),
+		DisableGeneralOptionsHandler: true,
+	}
+	return s
+}
+
+// Swap replaces the snapshot; requests that have begun keep theirs. It panics
+// like New.
+func (s *Server) Swap(n *Snapshot) {
+	if n == nil || n.Service == nil {
+		panic("server: a snapshot with a service is required")
+	}
+	s.snap.Store(n.withDefaults())
+}
+
+// Serve answers connections of ln until Shutdown, then returns nil. It closes
+// ln. It may be called for several listeners.
+func (s *Server) Serve(ln net.Listener) error {
+	if err := s.http.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve %s: %w", ln.Addr(), err)
+	}
+	return nil
+}
+
+// Shutdown drains the server: readiness turns off at once; after the grace
+// time connections are refused; requests in flight, streams included, have the
+// drain time to finish. What is left then is cut off, each with an error in its
+// own dialect, and Shutdown returns an error. ctx shortens all of this.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.draining.Store(true)
+	sleep(ctx, s.o.Grace)
+	drain, cancel := context.WithTimeout(ctx, s.o.Drain)
+	defer cancel()
+	err := s.http.Shutdown(drain)
+	if err == nil || drain.Err() == nil {
+		s.cut(errStopping())
+		return err
+	}
+	s.cut(errStopping())
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+	defer cancel()
+	if s.http.Shutdown(last) != nil {
+		err = errors.Join(err, s.http.Close())
+	}
+	return fmt.Errorf("requests were cut off at shutdown: %w", err)
+}
+
+// errStopping is the cause with which requests end that outlive the drain time.
+func errStopping() *llm.Error {
+	e := llm.Errorf(llm.KindOverloaded, "the gateway is shutting down")
+	e.RetryAfter = time.Second
+	return e
+}
+
+// sleep waits for d or for the end of ctx.
+func sleep(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := s.begin(w, r)
+	defer x.end()
+	if p := r.URL.Path; p == "" || p[0] != '/' || strings.Contains(p, "//") || strings.Contains(p, "/.") {
+		// ServeMux would redirect to the cleaned path, and a client would
+		// send its key and prompt a second time.
+		s.unmatched.ServeHTTP(x, r)
+		return
+	}
+	s.mux.ServeHTTP(x, r)
+}
