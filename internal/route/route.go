@@ -154,7 +154,7 @@ func (t *Table) resolveAdHoc(model string) (*Route, error) {
 		return nil, e
 	}
 	label := Other
-	if t.o.Catalog.Known(t.o.Providers[provider], name) {
+	if model == t.o.DefaultModel || t.o.Catalog.Known(t.o.Providers[provider], name) {
 		label = name
 	}
 	r := t.withDefaults(&Route{Name: label, Targets: []*Target{

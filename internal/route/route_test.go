@@ -63,6 +63,7 @@ func TestResolve(t *testing.T) {
 		{ask: "claude-x", name: "claude-x", want: "another/claude-x"},
 		{ask: "gpt-4o", name: "gpt-4o", want: "eu/gpt-4o", change: func(o *Options) { o.DefaultProvider = "eu" }},
 		{ask: "mystery", name: "other", want: "eu/mystery", change: func(o *Options) { o.DefaultProvider = "eu" }},
+		{ask: "", name: "mystery", want: "eu/mystery", change: func(o *Options) { o.DefaultProvider, o.DefaultModel = "eu", "mystery" }},
 		{ask: "meta/llama", name: "other", want: "eu/meta/llama", change: func(o *Options) { o.DefaultProvider = "eu" }},
 	} {
 		r, err := table(tc.change).Resolve(tc.ask)

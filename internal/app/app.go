@@ -1,0 +1,143 @@
+// Package app wires the rooms together: a configuration goes in, a running
+// gateway comes out. It is the only reader of package config below main, and
+// turns it into the plain options that each room declares. What must outlive a
+// reload (transport, breakers, metrics) lives in App; what a configuration
+// makes (routes, keys, limits) is one snapshot that is swapped whole.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/llm-gateway/llm-gateway/config"
+	"github.com/llm-gateway/llm-gateway/internal/provider"
+	"github.com/llm-gateway/llm-gateway/internal/server"
+	"github.com/llm-gateway/llm-gateway/internal/service"
+	"github.com/llm-gateway/llm-gateway/internal/telemetry"
+)
+
+// Options makes an App.
+type Options struct {
+	Config  *config.Config
+	Logger  *slog.Logger // nil = none
+	Version string
+	Commit  string
+}
+
+// App is one gateway. Make it with New, listen with Listen, serve with Run.
+type App struct {
+	o         Options
+	log       *slog.Logger
+	metrics   *telemetry.Metrics
+	transport *http.Transport
+	client    *http.Client
+	state     state
+	life      context.Context // for log lines that belong to no request
+	server    *server.Server
+	listener  net.Listener
+
+	mu      sync.Mutex // guards what follows
+	current *snapshot
+	closers []func() error
+}
+
+// New makes a gateway. Errors name the part of the configuration at fault.
+func New(o Options) (*App, error) {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	a := &App{o: o, log: o.Logger, life: context.Background(), metrics: telemetry.NewMetrics(o.Version, o.Commit)}
+	a.transport = provider.NewTransport(transportOptions(o.Config.HTTP))
+	a.client = provider.NewClient(a.transport)
+	snap, err := a.build(o.Config)
+	if err != nil {
+		return nil, errors.Join(err, a.close())
+	}
+	a.current = snap
+	a.server = server.New(a.serverOptions(o.Config, snap))
+	return a, nil
+}
+
+// Listen takes the configured address, so that a port in use is an error now
+// and not later.
+func (a *App) Listen(ctx context.Context) error {
+	var lc net.ListenConfig
+	ln, err := lc.Listen(ctx, "tcp", a.o.Config.Server.Addr)
+	if err != nil {
+		return fmt.Errorf("server.addr %s: %w", a.o.Config.Server.Addr, err)
+	}
+	a.listener = ln
+	return nil
+}
+
+// URL returns where the gateway can be reached from this machine. It is empty
+// before Listen.
+func (a *App) URL() string {
+	if a.listener == nil {
+		return ""
+	}
+	host, port, err := net.SplitHostPort(a.listener.Addr().String())
+	if err != nil {
+		return ""
+	}
+	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}
+
+// Service returns the use case, for programs that embed the gateway. It is that
+// of the configuration in force now.
+func (a *App) Service() *service.Service {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.current.service
+}
+
+// Run serves until ctx ends, then drains: not ready, a grace, no new
+// connections, requests in flight finish. It returns nil after an orderly end.
+func (a *App) Run(ctx context.Context) error {
+	failed := make(chan error, 1)
+	go func() { failed <- a.server.Serve(a.listener) }()
+	select {
+	case err := <-failed:
+		return errors.Join(err, a.close())
+	case <-ctx.Done():
+	}
+	a.log.Info("draining")
+	s := a.o.Config.Server
+	limit := s.ShutdownGrace.Std() + s.DrainTimeout.Std() + 5*time.Second
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
+	defer cancel()
+	err := a.server.Shutdown(drain)
+	<-failed
+	err = errors.Join(err, a.close())
+	a.log.Info("stopped")
+	return err
+}
+
+// close ends what New began, last first.
+func (a *App) close() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var errs []error
+	for i := len(a.closers) - 1; i >= 0; i-- {
+		errs = append(errs, a.closers[i]())
+	}
+	a.closers = nil
+	a.transport.CloseIdleConnections()
+	return errors.Join(errs...)
+}
+
+func transportOptions(h config.HTTP) provider.TransportOptions {
+	return provider.TransportOptions{
+		ConnectTimeout: h.ConnectTimeout.Std(), HandshakeTimeout: h.TLSTimeout.Std(), IdleTimeout: h.IdleTimeout.Std(),
+		MaxIdle: h.MaxIdle, MaxIdlePerHost: h.MaxIdlePerHost, MaxPerHost: h.MaxPerHost,
+	}
+}

@@ -1,0 +1,70 @@
+package app
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/llm-gateway/llm-gateway/internal/llm"
+	"github.com/llm-gateway/llm-gateway/internal/server"
+	"github.com/llm-gateway/llm-gateway/internal/telemetry"
+	"github.com/llm-gateway/llm-gateway/pkg/breaker"
+)
+
+// targetObserver joins a target's chain to its metrics.
+type targetObserver struct {
+	target *telemetry.Target
+	prices prices
+	kind   string
+}
+
+// CallStarted counts a stream in.
+func (o *targetObserver) CallStarted(c *llm.Call) {
+	if c.Stream {
+		o.target.StreamOpened()
+	}
+}
+
+// CallEnded counts a call.
+func (o *targetObserver) CallEnded(c *llm.Call, d llm.Done, took, firstToken time.Duration) {
+	if c.Stream {
+		o.target.StreamClosed()
+	}
+	o.target.Ended(telemetry.Call{Route: c.Meta.Route, Done: d, Took: took, FirstToken: firstToken, Price: o.prices.of(o.kind, c.Model)})
+}
+
+// Retried counts a repeated attempt.
+func (o *targetObserver) Retried(reason llm.Kind) { o.target.Retried(reason) }
+
+// circuitChanged returns what a target's circuit breaker tells of itself.
+func (a *App) circuitChanged(label string, t *telemetry.Target) func(breaker.Change) {
+	return func(c breaker.Change) {
+		t.CircuitState(int(c.To))
+		level := slog.LevelInfo
+		if c.To == breaker.Open {
+			level = slog.LevelWarn
+		}
+		a.log.LogAttrs(a.life, level, "circuit "+c.To.String(), slog.String("target", label), slog.String("from", c.From.String()),
+			slog.Int64("requests", c.Requests), slog.Int64("failures", c.Failures))
+	}
+}
+
+// endpointObserver joins an endpoint of the server to its metrics.
+type endpointObserver struct {
+	metrics  *telemetry.Metrics
+	endpoint *telemetry.Endpoint
+}
+
+// Started counts a request in.
+func (o endpointObserver) Started() { o.endpoint.Started() }
+
+// Ended counts a request out.
+func (o endpointObserver) Ended(s server.RequestStats) {
+	o.endpoint.Ended(s.Method, s.Status, s.Duration, s.Size, s.Overhead)
+	if s.Rejected != "" {
+		o.metrics.Rejected(s.Rejected)
+	}
+}
+
+func (a *App) observe(endpoint string) server.RequestObserver {
+	return endpointObserver{metrics: a.metrics, endpoint: a.metrics.Endpoint(endpoint)}
+}

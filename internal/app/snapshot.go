@@ -1,0 +1,164 @@
+package app
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/llm-gateway/llm-gateway/config"
+	"github.com/llm-gateway/llm-gateway/internal/auth"
+	"github.com/llm-gateway/llm-gateway/internal/llm"
+	"github.com/llm-gateway/llm-gateway/internal/route"
+	"github.com/llm-gateway/llm-gateway/internal/server"
+	"github.com/llm-gateway/llm-gateway/internal/service"
+)
+
+// snapshot is what one configuration makes. Requests keep the one they began
+// with.
+type snapshot struct {
+	cfg     *config.Config
+	service *service.Service
+	auth    *auth.Authenticator // nil = anonymous
+	edge    *server.Snapshot
+	close   func()
+}
+
+// build makes a snapshot.
+func (a *App) build(cfg *config.Config) (*snapshot, error) {
+	prices, err := loadPrices(cfg)
+	if err != nil {
+		return nil, err
+	}
+	t := &targets{a: a, cfg: cfg, prices: prices, providers: map[string]llm.Provider{}, chains: map[chainKey]llm.Provider{}}
+	kinds := map[string]string{}
+	for name, p := range cfg.Providers {
+		if t.providers[name], err = a.newProvider(name, p); err != nil {
+			return nil, err
+		}
+		kinds[name] = string(p.Type)
+	}
+	table := route.New(route.Options{
+		Routes: routeSpecs(cfg), Providers: kinds, DefaultModel: cfg.DefaultModel, DefaultProvider: cfg.DefaultProvider,
+		Timeout: cfg.Server.RequestTimeout.Std(), StreamTimeout: cfg.Server.StreamTimeout.Std(), Catalog: prices, Target: t.target,
+	})
+	s := &snapshot{cfg: cfg, close: func() {}}
+	s.service = service.New(service.Options{Router: table, Observer: a.metrics, Models: models(cfg, prices)})
+	if s.auth, s.close, err = newAuth(cfg.Auth); err != nil {
+		return nil, err
+	}
+	s.edge = a.edge(s)
+	return s, nil
+}
+
+// edge is the server's part of a snapshot.
+func (a *App) edge(s *snapshot) *server.Snapshot {
+	srv := s.cfg.Server
+	e := &server.Snapshot{
+		Service: s.service, Limit: server.NewLimit(s.cfg.Limits.RPS, s.cfg.Limits.Burst), MaxBody: int64(srv.MaxBody),
+		Write: srv.WriteTimeout.Std(),
+		Batch: server.BatchOptions{MaxItems: srv.BatchMaxItems, Concurrency: srv.BatchConcurrency, MaxConcurrency: srv.BatchConcMax},
+	}
+	if extra := s.cfg.HTTP.ForwardHeaders; len(extra) > 0 {
+		e.Forward = append(server.DefaultForward(), extra...)
+	}
+	if s.auth != nil {
+		e.Auth = s.auth
+	}
+	return e
+}
+
+func (a *App) serverOptions(cfg *config.Config, s *snapshot) server.Options {
+	srv := cfg.Server
+	return server.Options{
+		Snapshot: s.edge, Logger: a.log, Metrics: a.metrics.Handler(), Observe: a.observe,
+		ReadHeader: srv.ReadHeaderTimeout.Std(), ReadBody: srv.ReadTimeout.Std(), Idle: srv.IdleTimeout.Std(),
+		MaxHeaderBytes: int(srv.MaxHeader), Grace: srv.ShutdownGrace.Std(), Drain: srv.DrainTimeout.Std(),
+	}
+}
+
+func routeSpecs(cfg *config.Config) []route.Spec {
+	var specs []route.Spec
+	for name, r := range cfg.Models {
+		s := route.Spec{Name: name, Aliases: r.Aliases, Timeout: r.Timeout.Std(), StreamTimeout: r.StreamTimeout.Std()}
+		for _, t := range r.Targets {
+			s.Targets = append(s.Targets, route.TargetSpec{Provider: t.Provider, Model: t.Model, Retries: r.Retries})
+		}
+		specs = append(specs, s)
+	}
+	return specs
+}
+
+// newAuth returns nil when anyone may call.
+func newAuth(c config.Auth) (*auth.Authenticator, func(), error) {
+	if len(c.Keys) == 0 && c.JWT == nil {
+		return nil, func() {}, nil
+	}
+	o := auth.Options{}
+	for i := range c.Keys {
+		k := &c.Keys[i]
+		o.Keys = append(o.Keys, auth.Key{
+			Name: k.Name, Hash: k.Sum(), Tenant: k.Tenant, Models: allowed(k.Models, c.Tenants[k.Tenant].Models), Labels: k.Labels,
+		})
+	}
+	closer := func() {}
+	if c.JWT != nil {
+		j, err := newJWT(c.JWT)
+		if err != nil {
+			return nil, closer, fmt.Errorf("auth.jwt: %w", err)
+		}
+		o.JWT, closer = j, j.Close
+	}
+	return auth.New(o), closer, nil
+}
+
+// allowed returns what a key may call: its own list within its tenant's. nil
+// means everything.
+func allowed(key, tenant []string) []string {
+	switch {
+	case len(key) == 0:
+		return tenant
+	case len(tenant) == 0:
+		return key
+	}
+	group := &llm.Caller{Models: tenant}
+	both := []string{}
+	for _, m := range key {
+		if group.May(m) {
+			both = append(both, m)
+		}
+	}
+	return both
+}
+
+func newJWT(c *config.JWT) (*auth.JWT, error) {
+	return auth.NewJWT(auth.JWTOptions{
+		Issuer: c.Issuer, Audience: c.Audience, Secret: []byte(c.Secret.Reveal()), PublicKeys: []byte(c.PublicKey),
+		JWKSURL: c.JWKSURL, JWKSTTL: c.JWKSTTL.Std(), JWKSInterval: c.JWKSInterval.Std(), Leeway: c.Leeway.Std(),
+		Claims: auth.Claims{Name: c.Claims.Name, Tenant: c.Claims.Tenant, Models: c.Claims.Models, Labels: c.Claims.Labels},
+	})
+}
+
+// Reload puts another configuration into force. Requests under way keep theirs.
+// An error changes nothing. The address and the HTTP client's settings stay as
+// they were: they need a restart.
+func (a *App) Reload(_ context.Context, cfg *config.Config) error {
+	next, err := a.build(cfg)
+	a.metrics.Reloaded(err)
+	if err != nil {
+		return fmt.Errorf("the configuration in force stays: %w", err)
+	}
+	a.mu.Lock()
+	old := a.current
+	if sameLimits(old.cfg.Limits, cfg.Limits) {
+		next.edge.Limit = old.edge.Limit // a reload fills no bucket
+	}
+	a.current = next
+	a.server.Swap(next.edge)
+	a.mu.Unlock()
+	old.close()
+	return nil
+}
+
+func sameLimits(a, b config.Limits) bool { return a.RPS == b.RPS && a.Burst == b.Burst }
+
+// ReloadFailed counts a reload whose configuration could not even be read.
+func (a *App) ReloadFailed(err error) { a.metrics.Reloaded(err) }
