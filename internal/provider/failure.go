@@ -18,7 +18,8 @@ import (
 )
 
 // refusal turns an answer with a status outside 2xx into an error. The codec
-// judges status and body; the head adds when to come back.
+// judges status and body, and may find there when to come back; the head
+// overrules it.
 func (x *exchange) refusal(ctx context.Context, resp *http.Response) error {
 	body, err := readBody(resp, maxErrorBody)
 	if err != nil && ctx.Err() != nil {
@@ -31,7 +32,7 @@ func (x *exchange) refusal(ctx context.Context, resp *http.Response) error {
 	e := x.decodeError(resp.StatusCode, body)
 	e.Status = resp.StatusCode
 	if mayComeBack(resp.StatusCode) {
-		e.RetryAfter = or(retryAfter(resp.Header), or(e.RetryAfter, hint(body)))
+		e.RetryAfter = or(retryAfter(resp.Header), e.RetryAfter)
 		if strings.EqualFold(resp.Header.Get("X-Should-Retry"), "false") {
 			e.Permanent = true // official SDKs obey it over the status
 		}

@@ -146,9 +146,9 @@ func TestRefusalFacts(t *testing.T) {
 		permanent bool
 		cause     string
 	}{
-		{"header before body", 429, http.Header{"Retry-After": {"3"}}, "try again in 9s", 3 * time.Second, false, ""},
-		{"body alone", 429, nil, "try again in 9s", 9 * time.Second, false, ""},
-		{"not on a fault of ours", 400, http.Header{"Retry-After": {"3"}}, "try again in 9s", 0, false, ""},
+		{"header before body", 429, http.Header{"Retry-After": {"3"}}, `{"error":"again","wait":9}`, 3 * time.Second, false, ""},
+		{"body alone", 429, nil, `{"error":"again","wait":9}`, 9 * time.Second, false, ""},
+		{"not on a fault of ours", 400, http.Header{"Retry-After": {"3"}}, `{"error":"again","wait":9}`, 0, false, ""},
 		{"flex capacity", 498, http.Header{"Retry-After": {"3"}}, "", 3 * time.Second, false, ""},
 		{"lock conflict", 409, http.Header{"Retry-After": {"3"}}, "", 3 * time.Second, false, ""},
 		{"the upstream says no", 503, http.Header{"X-Should-Retry": {"false"}}, "", 0, true, ""},

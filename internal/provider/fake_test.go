@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/llm-gateway/llm-gateway/internal/dialect"
 	"github.com/llm-gateway/llm-gateway/internal/llm"
@@ -23,6 +24,7 @@ type fakeChunk struct {
 	Out   int64  `json:"out,omitempty"`
 	Role  bool   `json:"role,omitempty"`
 	Error string `json:"error,omitempty"`
+	Wait  int64  `json:"wait,omitempty"` // seconds
 }
 
 func fakeError(kind llm.Kind, msg string) *llm.Error { return llm.Errorf(kind, "%s", msg) }
@@ -70,7 +72,7 @@ func (fakeCodec) DecodeError(status int, body []byte) *llm.Error {
 	if json.Unmarshal(body, &c) != nil || c.Error == "" {
 		c.Error = "the provider failed"
 	}
-	return &llm.Error{Kind: v.Kind, Permanent: v.Permanent, Message: c.Error}
+	return &llm.Error{Kind: v.Kind, Permanent: v.Permanent, Message: c.Error, RetryAfter: time.Duration(c.Wait) * time.Second}
 }
 
 func (fakeCodec) Rewrite(c *llm.Call) ([]byte, error) { return c.Raw, nil }

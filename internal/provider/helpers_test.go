@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/llm-gateway/llm-gateway/internal/dialect/openai"
 	"github.com/llm-gateway/llm-gateway/internal/llm"
 )
 
@@ -60,6 +61,12 @@ func answering(t testing.TB, o OpenAIOptions, resp func(*http.Request) (*http.Re
 
 func eventStream(body io.ReadCloser) *http.Response {
 	return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"text/event-stream"}}, Body: body, ContentLength: -1}
+}
+
+var openAICodec = openai.Codec{}
+
+func respondWith(body io.ReadCloser) tripFunc {
+	return func(*http.Request) (*http.Response, error) { return eventStream(body), nil }
 }
 
 // streamOf opens a stream over body.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/llm-gateway/llm-gateway/internal/dialect"
+	"github.com/llm-gateway/llm-gateway/internal/dialect/openai"
 	"github.com/llm-gateway/llm-gateway/internal/llm"
 )
 
@@ -21,7 +22,7 @@ type OpenAIOptions struct {
 	Name    string
 	BaseURL string   // as https://host/v1, or the whole URL of /chat/completions; "" = OpenAI's own
 	Keys    []string // none, or only empty ones, for servers without authentication (Ollama)
-	Codec   Codec    // openai.Codec, with the deviations of a compatible server
+	Codec   Codec    // openai.Codec with the deviations of a compatible server; nil = OpenAI's own
 
 	// Responses watches Responses bodies pass to /responses; nil = the
 	// server has no such endpoint, and they are translated.
@@ -60,6 +61,9 @@ func NewOpenAI(o OpenAIOptions) (*HTTP, error) {
 		if value != "" {
 			headers[name] = value
 		}
+	}
+	if o.Codec == nil {
+		o.Codec = openai.Codec{}
 	}
 	pass := map[llm.Dialect]dialect.Passer{}
 	if o.Responses != nil {

@@ -2,23 +2,31 @@ package providertest
 
 import "github.com/llm-gateway/llm-gateway/internal/llm"
 
-// StatusVerdict is how a status is judged when the body says nothing.
+// StatusVerdict is how a status is judged when the body says nothing. A
+// redirect is permanent: the base URL is wrong. So is 402: a bill is unpaid.
+// 403 is a fault of the gateway's key, as 401 is, and never the caller's.
 func StatusVerdict(status int) Verdict {
+	switch status {
+	case 401, 403:
+		return Verdict{Kind: llm.KindUpstreamAuth}
+	case 402:
+		return Verdict{Kind: llm.KindUpstreamRateLimited, Permanent: true}
+	case 404:
+		return Verdict{Kind: llm.KindNotFound}
+	case 408, 504:
+		return Verdict{Kind: llm.KindTimeout}
+	case 409, 424, 425, 499:
+		return Verdict{Kind: llm.KindUpstreamError}
+	case 413:
+		return Verdict{Kind: llm.KindRequestTooLarge}
+	case 429, 498:
+		return Verdict{Kind: llm.KindUpstreamRateLimited}
+	}
 	switch {
 	case status >= 300 && status < 400:
-		return Verdict{llm.KindUpstreamError, true} // the base URL is wrong
-	case status == 401 || status == 403:
-		return Verdict{Kind: llm.KindUpstreamAuth}
-	case status == 402:
-		return Verdict{llm.KindUpstreamRateLimited, true}
-	case status == 404:
-		return Verdict{Kind: llm.KindNotFound}
-	case status == 413:
-		return Verdict{Kind: llm.KindRequestTooLarge}
-	case status == 429:
-		return Verdict{Kind: llm.KindUpstreamRateLimited}
-	case status == 408 || status == 409 || status >= 500:
-		return Verdict{Kind: llm.KindUpstreamError}
+		return Verdict{Kind: llm.KindUpstreamError, Permanent: true}
+	case status >= 400 && status < 500:
+		return Verdict{Kind: llm.KindInvalidRequest}
 	}
-	return Verdict{Kind: llm.KindInvalidRequest}
+	return Verdict{Kind: llm.KindUpstreamError}
 }
