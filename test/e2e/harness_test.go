@@ -109,7 +109,18 @@ func (p *process) kill(t *testing.T) {
 		t.Error("a process did not end")
 	}
 	if t.Failed() {
-		t.Logf("output of %v:\n%s", p.cmd.Args, tail(p.out.String(), 6000))
+		t.Logf("output of %v:\n%s", p.cmd.Args, tail(p.out.String(), 2500))
+	}
+}
+
+// awaitLog waits until the process has written text, for at most 5 s.
+func (p *process) awaitLog(t *testing.T, text string) {
+	t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); !strings.Contains(p.out.String(), text); {
+		if time.Now().After(deadline) {
+			t.Fatalf("the log never says %q", text)
+		}
+		time.Sleep(10 * time.Millisecond)
 	}
 }
 

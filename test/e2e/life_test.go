@@ -21,9 +21,7 @@ import (
 // printed curl line pasted into a shell.
 func TestNoKeyNoFile(t *testing.T) {
 	gw := start(t, []string{"GATEWAY_ADDR=127.0.0.1:0"}, "serve")
-	if n := strings.Count(gw.out.String(), "mock"); n == 0 {
-		t.Error("the log does not say that the mock answers")
-	}
+	gw.awaitLog(t, "the built-in mock answers")
 	curl := ""
 	for line := range strings.Lines(gw.out.String()) {
 		if i := strings.Index(line, "curl "); i >= 0 {
