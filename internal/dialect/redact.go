@@ -20,35 +20,55 @@ const hidden = "[redacted]"
 // Providers quote the key that they refuse, whole or in part, and name the
 // account that it belongs to.
 var secrets = []struct {
+	marks   []string // in lower case; without one of them there is no match
 	pattern *regexp.Regexp
 	with    string
 }{
 	// Authorization values and JSON web tokens.
-	{regexp.MustCompile(`(?i)\b(bearer|basic)\s+[^\s"',;]{4,}`), "$1 " + hidden},
-	{regexp.MustCompile(`\beyJ[\w-]{6,}(\.[\w-]*){0,2}`), hidden},
+	{marks: []string{"bearer", "basic"},
+		pattern: regexp.MustCompile(`(?i)\b(bearer|basic)\s+[^\s"',;]{4,}`), with: "$1 " + hidden},
+	{marks: []string{"eyj"},
+		pattern: regexp.MustCompile(`\beyJ[\w-]{6,}(\.[\w-]*){0,2}`), with: hidden},
 	// Keys by their prefixes, with the parts that providers leave out of them
 	// (sk-…abcd, sk-proj-***abcd).
-	{regexp.MustCompile(`\b(?:[spr]k[-_]|gsk_|xai-|nvapi-|hf_|r8_|fw_|csk-|pplx-|tgp_|gh[pousr]_|glpat-)[\w*.…•-]*[\w*…•]{3}`), hidden},
-	{regexp.MustCompile(`\b(?:AIza|AKIA|ASIA|ya29\.|GOCSPX-)[\w.*…-]{4,}`), hidden},
+	{marks: []string{"sk-", "sk_", "pk-", "pk_", "rk-", "rk_", "xai-", "nvapi-", "hf_", "r8_", "fw_", "csk-", "pplx-", "tgp_", "gh", "glpat-"},
+		pattern: regexp.MustCompile(`\b(?:[spr]k[-_]|gsk_|xai-|nvapi-|hf_|r8_|fw_|csk-|pplx-|tgp_|gh[pousr]_|glpat-)[\w*.…•-]*[\w*…•]{3}`), with: hidden},
+	{marks: []string{"aiza", "akia", "asia", "ya29.", "gocspx-"},
+		pattern: regexp.MustCompile(`\b(?:AIza|AKIA|ASIA|ya29\.|GOCSPX-)[\w.*…-]{4,}`), with: hidden},
 	// "API key provided: x", "api_key=x", "x-api-key: x".
-	{regexp.MustCompile(`(?i)((?:api|access|secret|subscription|account|private|auth)[-_ ]?(?:key|token|secret)(?:[-_ ]id)?s?(?: provided)?["']?\s*[:=]\s*["'` + "`" + `]?)[^\s"'` + "`" + `,;]+`), "${1}" + hidden},
-	{regexp.MustCompile(`(?i)\b((?:password|passwd|secret|credential|token)["']?\s*=\s*["']?)[^\s"',;&]+`), "${1}" + hidden},
+	{marks: []string{"key", "token", "secret"},
+		pattern: regexp.MustCompile(`(?i)((?:api|access|secret|subscription|account|private|auth)[-_ ]?(?:key|token|secret)(?:[-_ ]id)?s?(?: provided)?["']?\s*[:=]\s*["'` + "`" + `]?)[^\s"'` + "`" + `,;]+`), with: "${1}" + hidden},
+	{marks: []string{"="},
+		pattern: regexp.MustCompile(`(?i)\b((?:password|passwd|secret|credential|token)["']?\s*=\s*["']?)[^\s"',;&]+`), with: "${1}" + hidden},
 	// What is left of a key behind a mask.
-	{regexp.MustCompile(`[\w-]*\*{3,}[\w-]*`), hidden},
+	{marks: []string{"***"},
+		pattern: regexp.MustCompile(`[\w-]*\*{3,}[\w-]*`), with: hidden},
 	// Accounts: organisations, projects, users, subscriptions, tenants.
-	{regexp.MustCompile(`\b(?:org-|(?:org|proj|acct|wrkspc)_)[A-Za-z0-9]{8,}\b`), hidden},
-	{regexp.MustCompile(`\b(?:user|team|cus)_[A-Za-z0-9]{10,}\b`), hidden},
-	{regexp.MustCompile(`(?i)\b(projects/)[^/\s"',;]+`), "${1}" + hidden},
-	{regexp.MustCompile(`(?i)\b(projects?(?:[ _-]?(?:number|id))?["']?[\s:=#]+["']?)\d{6,}`), "${1}" + hidden},
-	{regexp.MustCompile(`(?i)\b((?:subscription|tenant|account|organi[sz]ation|workspace|principal|client|object)(?:[-_ ]?id)?["']?\s*[:=]?\s*["'` + "`" + `(]?)(?:[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|\d{8,})`), "${1}" + hidden},
-	{regexp.MustCompile(`[\w.+-]+@[\w-]+(\.[\w-]+)+`), hidden},
+	{marks: []string{"org-", "org_", "proj_", "acct_", "wrkspc_"},
+		pattern: regexp.MustCompile(`\b(?:org-|(?:org|proj|acct|wrkspc)_)[A-Za-z0-9]{8,}\b`), with: hidden},
+	{marks: []string{"user_", "team_", "cus_"},
+		pattern: regexp.MustCompile(`\b(?:user|team|cus)_[A-Za-z0-9]{10,}\b`), with: hidden},
+	{marks: []string{"projects/"},
+		pattern: regexp.MustCompile(`(?i)\b(projects/)[^/\s"',;]+`), with: "${1}" + hidden},
+	{marks: []string{"project"},
+		pattern: regexp.MustCompile(`(?i)\b(projects?(?:[ _-]?(?:number|id))?["']?[\s:=#]+["']?)\d{6,}`), with: "${1}" + hidden},
+	{marks: []string{"subscription", "tenant", "account", "organi", "workspace", "principal", "client", "object"},
+		pattern: regexp.MustCompile(`(?i)\b((?:subscription|tenant|account|organi[sz]ation|workspace|principal|client|object)(?:[-_ ]?id)?["']?\s*[:=]?\s*["'` + "`" + `(]?)(?:[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|\d{8,})`), with: "${1}" + hidden},
+	{marks: []string{"@"},
+		pattern: regexp.MustCompile(`[\w.+-]+@[\w-]+(\.[\w-]+)+`), with: hidden},
 	// Addresses inside a network.
-	{regexp.MustCompile(`\b(?:\d{1,3}\.){3}\d{1,3}(?::\d{1,5})?\b`), hidden},
-	{regexp.MustCompile(`\[[0-9A-Fa-f:.%]*:[0-9A-Fa-f:.%\w]*\](?::\d{1,5})?`), hidden},
-	{regexp.MustCompile(`(?i)\b(?:[\w-]+\.)*(?:localhost\b|[\w-]+\.(?:internal|local|localdomain|lan|corp|intranet|svc|cluster|consul|home|private)\b)(?:\.[\w.-]+)?(?::\d{1,5})?`), hidden},
-	{regexp.MustCompile(`(?i)\b[\w-]+\.(?:openai\.azure|services\.ai\.azure|cognitiveservices\.azure)\.(?:com|us|cn)\b`), hidden},
-	{regexp.MustCompile(`\b[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{2,}:\d{2,5}\b(?:/\S*)?`), hidden},
-	{regexp.MustCompile(`(?i)\b(dial (?:tcp|udp)[46]?|lookup) [\w.:-]+`), "$1 " + hidden},
+	{marks: []string{"."},
+		pattern: regexp.MustCompile(`\b(?:\d{1,3}\.){3}\d{1,3}(?::\d{1,5})?\b`), with: hidden},
+	{marks: []string{"["},
+		pattern: regexp.MustCompile(`\[[0-9A-Fa-f:.%]*:[0-9A-Fa-f:.%\w]*\](?::\d{1,5})?`), with: hidden},
+	{marks: []string{"localhost", ".internal", ".local", ".lan", ".corp", ".intranet", ".svc", ".cluster", ".consul", ".home", ".private"},
+		pattern: regexp.MustCompile(`(?i)\b(?:[\w-]+\.)*(?:localhost\b|[\w-]+\.(?:internal|local|localdomain|lan|corp|intranet|svc|cluster|consul|home|private)\b)(?:\.[\w.-]+)?(?::\d{1,5})?`), with: hidden},
+	{marks: []string{".azure."},
+		pattern: regexp.MustCompile(`(?i)\b[\w-]+\.(?:openai\.azure|services\.ai\.azure|cognitiveservices\.azure)\.(?:com|us|cn)\b`), with: hidden},
+	{marks: []string{":"},
+		pattern: regexp.MustCompile(`\b[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{2,}:\d{2,5}\b(?:/\S*)?`), with: hidden},
+	{marks: []string{"dial ", "lookup "},
+		pattern: regexp.MustCompile(`(?i)\b(dial (?:tcp|udp)[46]?|lookup) [\w.:-]+`), with: "$1 " + hidden},
 }
 
 var (
@@ -65,17 +85,36 @@ func Redact(msg string) string {
 		msg = msg[:4*MaxMessage] // what is cut below need not be searched
 	}
 	msg = clean(msg)
-	msg = links.ReplaceAllStringFunc(msg, redactURL)
-	for _, s := range secrets {
-		msg = s.pattern.ReplaceAllString(msg, s.with)
+	if strings.Contains(msg, "://") {
+		msg = links.ReplaceAllStringFunc(msg, redactURL)
 	}
-	msg = ipv6.ReplaceAllStringFunc(msg, func(s string) string {
-		if _, err := netip.ParseAddr(strings.TrimRight(s, ".")); err != nil {
-			return s
-		}
-		return hidden
-	})
+	msg = redactWords(msg)
+	if strings.Contains(msg, ":") {
+		msg = ipv6.ReplaceAllStringFunc(msg, redactIPv6)
+	}
 	return Clip(msg, MaxMessage)
+}
+
+// redactWords applies the patterns of which a mark is there: a search for a
+// few bytes costs a hundredth of a regular expression.
+func redactWords(s string) string {
+	lower := strings.ToLower(s)
+	for i := range secrets {
+		for _, mark := range secrets[i].marks {
+			if strings.Contains(lower, mark) {
+				s = secrets[i].pattern.ReplaceAllString(s, secrets[i].with)
+				break
+			}
+		}
+	}
+	return s
+}
+
+func redactIPv6(s string) string {
+	if _, err := netip.ParseAddr(strings.TrimRight(s, ".")); err != nil {
+		return s
+	}
+	return hidden
 }
 
 // Clip cuts s to at most n bytes, on a rune, and marks the cut.
@@ -117,7 +156,7 @@ func redactURL(s string) string {
 	if err != nil || u.Host == "" || u.Port() != "" || u.User != nil || !strings.Contains(u.Host, ".") {
 		return hidden + tail
 	}
-	if u.Scheme != "https" && u.Scheme != "http" {
+	if u.Scheme != "https" && u.Scheme != "http" || redactWords(u.Host) != u.Host {
 		return hidden + tail
 	}
 	return u.Scheme + "://" + u.Host + u.EscapedPath() + tail
