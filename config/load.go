@@ -39,6 +39,7 @@ func Load(s Source) (*Config, error) {
 		return nil, err
 	}
 	l.resolve()
+	l.paths()
 	if err := l.err(); err != nil {
 		return nil, err
 	}
@@ -94,7 +95,11 @@ func (l *loader) decode(path string, root *yaml.Node) {
 	for name := range l.config.Providers {
 		l.declared[name] = true
 	}
-	l.relativePaths()
+	for _, p := range l.config.paths() {
+		if *p.value != "" {
+			*p.value = x.path(*p.value)
+		}
+	}
 }
 
 var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
@@ -124,18 +129,38 @@ func parse(path string, b []byte) (*yaml.Node, error) {
 	return doc.Content[0], nil
 }
 
-// relativePaths makes the paths that the file gives start at its folder.
-func (l *loader) relativePaths() {
-	x := expander{dir: l.dir}
-	c := l.config
-	for _, p := range []*string{&c.Server.TLS.Cert, &c.Server.TLS.Key, &c.Server.TLS.ClientCA, &c.HTTP.CAFile, &c.Usage.Prices} {
-		if *p != "" {
-			*p = x.path(*p)
-		}
+// filePath is a setting that names a file.
+type filePath struct {
+	key   string
+	value *string
+}
+
+// paths returns the settings that name files.
+func (c *Config) paths() []filePath {
+	t := &c.Server.TLS
+	all := []filePath{
+		{"server.tls.cert", &t.Cert}, {"server.tls.key", &t.Key}, {"server.tls.client_ca", &t.ClientCA},
+		{"http.ca_file", &c.HTTP.CAFile}, {"usage.prices", &c.Usage.Prices},
 	}
-	for _, p := range c.Providers {
-		if p.Credentials != "" {
-			p.Credentials = x.path(p.Credentials)
+	for _, name := range slices.Sorted(maps.Keys(c.Providers)) {
+		all = append(all, filePath{joinPath("providers", name) + ".credentials_file", &c.Providers[name].Credentials})
+	}
+	return all
+}
+
+// paths checks that the files which the settings name are there, and makes
+// their paths absolute, so that printed settings mean the same elsewhere.
+func (l *loader) paths() {
+	for _, p := range l.config.paths() {
+		if *p.value == "" {
+			continue
+		}
+		if abs, err := filepath.Abs(*p.value); err == nil {
+			*p.value = abs
+		}
+		l.env.files[*p.value] = true
+		if _, err := readBounded(*p.value, maxConfigFile); err != nil {
+			l.probs.add(p.key, err.Error())
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"net/url"
 	"strings"
 )
 
@@ -209,6 +208,3 @@ func (c *Config) splitModel(model string) (provider string, ok bool) {
 	_, ok = c.Providers[provider]
 	return provider, ok
 }
-
-// hostOf returns the host of a URL without its port, in lower case.
-func hostOf(u *url.URL) string { return strings.ToLower(u.Hostname()) }
