@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -269,8 +270,11 @@ func TestBatchIsCutOffInOrder(t *testing.T) {
 func TestBatchHonoursTheLimit(t *testing.T) {
 	run := func(t *testing.T, limit *Limit, o BatchOptions, n int) (batchAnswer, []time.Duration) {
 		start := time.Now()
+		var mu sync.Mutex
 		var at []time.Duration
 		s := New(Options{Snapshot: &Snapshot{Limit: limit, Batch: o, Service: fakeService{do: func(context.Context, *llm.Call) (*llm.Reply, error) {
+			mu.Lock()
+			defer mu.Unlock()
 			at = append(at, time.Since(start))
 			return answer("x"), nil
 		}}}})

@@ -43,11 +43,23 @@ func (x *exchange) body() ([]byte, error) {
 		// client's departure, and with it the call. After a failure it stays,
 		// as net/http then reads on for a while.
 		_ = http.NewResponseController(x.w).SetReadDeadline(time.Time{})
+		x.bodyRead = true
 		return raw, nil
 	case errors.Is(err, errBodyLimit):
 		return nil, x.tooLarge(limit)
 	}
 	return nil, x.readFailed(err, len(raw))
+}
+
+// linger is how long a client whose request is refused may go on sending its
+// body. net/http reads some of it, so that the connection can be used again.
+const linger = 2 * time.Second
+
+// stopReading shortens the wait for a body that nobody wants.
+func (x *exchange) stopReading() {
+	if !x.bodyRead && x.req.ContentLength != 0 {
+		_ = http.NewResponseController(x.w).SetReadDeadline(time.Now().Add(linger))
+	}
 }
 
 var errBodyLimit = errors.New("the body is larger than the limit")
@@ -87,6 +99,7 @@ func (x *exchange) tooLarge(limit int64) error {
 // from a client that left by the error itself.
 func (x *exchange) readFailed(err error, got int) error {
 	x.set("Connection", "close")
+	x.bodyRead = true // as far as it ever will be
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		e := llm.Errorf(llm.KindInvalidRequest, "the request body did not arrive within %v", x.srv.o.ReadBody)
 		return &statusError{status: http.StatusRequestTimeout, err: e}

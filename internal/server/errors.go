@@ -125,6 +125,7 @@ func (x *exchange) writeError(cause error, e *llm.Error) {
 	if finalUpstream(e) {
 		x.set("X-Should-Retry", "false")
 	}
+	x.stopReading()
 	x.gatewayHeaders()
 	x.buf = x.ep.errors.AppendError(x.buf[:0], e, x.fillFacts(status))
 	x.whole(status, x.buf)

@@ -35,6 +35,7 @@ type exchange struct {
 	facts    dialect.Facts
 	cost     llm.Money
 
+	bodyRead  bool // nothing of the request is left to read
 	counted   bool // the observer was told of the start
 	streaming bool // the head of a stream is out: an error becomes an event
 	finished  bool // the terminal event is out

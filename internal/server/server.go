@@ -41,6 +41,7 @@ func New(o Options) *Server {
 	s.snap.Store(o.Snapshot.withDefaults())
 	s.exchanges.New = func() any { return new(exchange) }
 	s.mux, s.unmatched = s.newMux()
+	// The root of all requests; ended by Shutdown alone.
 	base, cut := context.WithCancelCause(context.Background())
 	s.cut = cut
 	s.http = &http.Server{
@@ -77,10 +78,12 @@ func (s *Server) Serve(ln net.Listener) error {
 // Shutdown drains the server: readiness turns off at once; after the grace
 // time connections are refused; requests in flight, streams included, have the
 // drain time to finish. What is left then is cut off, each with an error in its
-// own dialect, and Shutdown returns an error. ctx shortens all of this.
+// own dialect, and Shutdown returns an error. ctx shortens all of this. A
+// second call has no grace time.
 func (s *Server) Shutdown(ctx context.Context) error {
-	s.draining.Store(true)
-	sleep(ctx, s.o.Grace)
+	if !s.draining.Swap(true) {
+		sleep(ctx, s.o.Grace)
+	}
 	drain, cancel := context.WithTimeout(ctx, s.o.Drain)
 	defer cancel()
 	err := s.http.Shutdown(drain)
