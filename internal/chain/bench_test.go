@@ -75,23 +75,23 @@ func doStream(tb testing.TB, p llm.Provider, ctx context.Context, c *llm.Call) {
 	}
 }
 
-// TestAllocationCeilings keeps the fast path lean. The unary figure holds the
-// stub's reply (1) and the clock: its state, the context and its cancel
-// function, the timer and its function (5).
+// TestAllocationCeilings keeps the fast path lean. A unary call allocates the
+// attempt's context and its cancel function, and the stub its reply; the clock
+// and its timer are used again. Events of a stream allocate nothing.
 func TestAllocationCeilings(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	unary := &llm.Call{Op: llm.OpChat, Meta: &llm.Meta{}, Deadline: time.Now().Add(time.Hour)}
 	stream := &llm.Call{Op: llm.OpChat, Stream: true, Meta: &llm.Meta{}}
 	u, s1, s100 := Build(unaryStub(), fullOptions()), Build(streamStub(1), fullOptions()), Build(streamStub(101), fullOptions())
-	if n := testing.AllocsPerRun(200, func() { doUnary(t, u, ctx, unary) }); n > 6 {
+	if n := testing.AllocsPerRun(500, func() { doUnary(t, u, ctx, unary) }); n > 3 {
 		t.Errorf("a unary call: %v allocations", n)
 	}
-	one := testing.AllocsPerRun(200, func() { doStream(t, s1, ctx, stream) })
-	if one > 22 {
+	one := testing.AllocsPerRun(500, func() { doStream(t, s1, ctx, stream) })
+	if one > 18 {
 		t.Errorf("a stream: %v allocations", one)
 	}
-	if many := testing.AllocsPerRun(200, func() { doStream(t, s100, ctx, stream) }); many != one {
+	if many := testing.AllocsPerRun(500, func() { doStream(t, s100, ctx, stream) }); many > one {
 		t.Errorf("100 more events: %v allocations more", many-one)
 	}
 }

@@ -240,6 +240,23 @@ func TestAStreamProbeCountsAtItsFirstContent(t *testing.T) {
 	}
 }
 
+func TestAStreamProbeCountsOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := breaker.New(breaker.Options{MinRequests: 1, Cooldown: 10 * sec, Probes: 2})
+		p := guardedBy(b, plays(fails(llm.KindUpstreamError), streams(text("a"))).Do)
+		_, _ = p.Do(t.Context(), unaryCall())
+		pass(10 * sec)
+		for _, want := range []breaker.State{breaker.HalfOpen, breaker.Closed} {
+			r, err := p.Do(t.Context(), streamCall())
+			succeeded(t, r, err)
+			_, _ = drain(r)
+			if _ = r.Close(); b.State() != want {
+				t.Errorf("state %v, want %v", b.State(), want)
+			}
+		}
+	})
+}
+
 func TestLateStreamsSayNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cut := llm.Errorf(llm.KindUpstreamError, "cut")

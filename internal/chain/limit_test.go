@@ -205,6 +205,40 @@ func TestPaceWatchesTheContext(t *testing.T) {
 	})
 }
 
+func TestOnePatienceForBothLimits(t *testing.T) {
+	for _, tc := range []struct {
+		maxWait time.Duration
+		kind    llm.Kind
+		after   time.Duration
+	}{{900 * time.Millisecond, llm.KindUpstreamRateLimited, 600 * time.Millisecond}, {sec, 0, sec}} {
+		synctest.Test(t, func(t *testing.T) {
+			g := NewGate(GateOptions{RPS: 1, Burst: 2, Concurrency: 1})
+			p := NewLimit(streams(text("a")), LimitOptions{Gate: g, MaxWait: tc.maxWait})
+			for range 2 { // the slot is free again, the pace used up
+				r, err := p.Do(t.Context(), streamCall())
+				_ = succeeded(t, r, err).Close()
+			}
+			g.slots <- struct{}{}
+			time.AfterFunc(600*time.Millisecond, g.release)
+			start := time.Now()
+			r, err := p.Do(t.Context(), streamCall())
+			if took := time.Since(start); took != tc.after {
+				t.Errorf("after %v, want %v", took, tc.after)
+			}
+			if tc.kind == 0 {
+				_ = succeeded(t, r, err).Close()
+				return
+			}
+			if e := failed(t, err, tc.kind); e.RetryAfter != 400*time.Millisecond {
+				t.Errorf("got %+v", e)
+			}
+			if g.InFlight() != 0 {
+				t.Errorf("%d in flight", g.InFlight())
+			}
+		})
+	}
+}
+
 func TestNeverMoreInFlightThanSlots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const slots = 7

@@ -151,7 +151,7 @@ type clock struct {
 
 	mu    sync.Mutex
 	timer *time.Timer
-	stage which // firstByteClock or idleClock
+	stage which // firstByteClock; idleClock once a stream has begun
 	over  bool
 }
 
@@ -160,7 +160,7 @@ func (k *clock) run(ctx context.Context) context.Context {
 	ctx, cancel := context.WithCancelCause(ctx)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.cancel, k.stage, k.over = cancel, firstByteClock, false
+	k.cancel, k.over = cancel, false
 	k.waiting.Store(1)
 	first := min(k.o.FirstByte, k.whole)
 	if k.timer == nil {

@@ -277,6 +277,40 @@ func TestClocksAreReused(t *testing.T) {
 	})
 }
 
+// TestAClockThatRangIsNotReused: its function may still be about to run.
+func TestAClockThatRangIsNotReused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := NewTimeout(nil, TimeoutOptions{})
+		k := p.clock(unaryCall())
+		k.run(t.Context())
+		pass(59 * sec)
+		if !k.stop() {
+			t.Error("a clock that was stopped in time is thrown away")
+		}
+		k = p.clock(unaryCall())
+		k.run(t.Context())
+		pass(60 * sec)
+		if k.stop() {
+			t.Error("a clock that rang is reused")
+		}
+	})
+}
+
+// TestTheEndStands: a stream that ends in the moment its time is up is complete.
+func TestTheEndStands(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := NewTimeout(do(func(ctx context.Context, _ *llm.Call) (*llm.Reply, error) {
+			return &llm.Reply{Stream: &endless{1}}, nil
+		}), TimeoutOptions{})
+		r, err := p.Do(t.Context(), streamCall())
+		succeeded(t, r, err)
+		pass(601 * sec)
+		if s, err := drain(r); s != "x" || err != io.EOF {
+			t.Errorf("read %q, %v", s, err)
+		}
+	})
+}
+
 func TestClocksUnderConcurrency(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := NewTimeout(do(func(ctx context.Context, c *llm.Call) (*llm.Reply, error) {

@@ -42,7 +42,7 @@ func (b Backoff) Ceiling(n int) time.Duration {
 	}
 	n = max(n, 0)
 	// Shifting the cap down instead of the base up cannot overflow.
-	if n >= 63 || base > limit>>n {
+	if base > limit>>n {
 		return limit
 	}
 	return base << n

@@ -168,7 +168,7 @@ func (b *Breaker) allow(now time.Duration) (Ticket, time.Duration, bool) {
 // Report tells how the call of a ticket ended. It does nothing when the state
 // has changed since the ticket was given.
 func (b *Breaker) Report(t Ticket, r Result) {
-	if r == Ignored && !t.Probe() || t.word != b.word.Load() {
+	if r == Ignored && !t.Probe() {
 		return
 	}
 	b.mu.Lock()

@@ -197,6 +197,9 @@ func TestExactAgainstBigNumbers(t *testing.T) {
 			if again, ok := b.Reserve(n); !ok {
 				t.Fatalf("seed %d: still refused for %v after waiting %v", seed, again, wait)
 			}
+			if have.Cmp(cost) < 0 {
+				t.Fatalf("seed %d: %d granted, but only %v of %v was there", seed, n, have, cost)
+			}
 			have.Sub(have, cost)
 		}
 	}
