@@ -107,6 +107,15 @@ func (c *Caller) May(model string) bool {
 	return false
 }
 
+// Quota is what is left of a caller's own limits, for the x-ratelimit headers.
+// A limit of 0 means that there is none.
+type Quota struct {
+	Requests, RequestsLeft int64
+	RequestsReset          time.Duration // until the full limit is there again
+	Tokens, TokensLeft     int64
+	TokensReset            time.Duration
+}
+
 // Meta says where a call came from. It is for logs, traces, metrics and the
 // ledger; no provider receives it. The server makes it, the service completes
 // it with the route; from then on it is only read.
@@ -115,6 +124,7 @@ type Meta struct {
 	TraceID   string // W3C trace id in hex, "" without tracing
 	Route     string // the route's name, bounded: "other" when the model is no configured name
 	Caller    *Caller
+	Quota     *Quota            // set by admission, nil without limits
 	Tags      map[string]string // the client's metadata
 }
 

@@ -23,9 +23,24 @@ type Observer interface {
 	FellBack(route, from, to string)
 }
 
+// Admitter reserves what a call may use, before any target is asked: requests,
+// tokens, a slot, money. It refuses with KindRateLimited or KindBudgetExceeded
+// and reserves either everything or nothing.
+type Admitter interface {
+	Admit(ctx context.Context, c *llm.Call) (Lease, error)
+}
+
+// Lease is a reservation. Settle is called exactly once, when the call has
+// ended, with the price of the target that answered (nil when none did or its
+// price is unknown).
+type Lease interface {
+	Settle(d llm.Done, price llm.Pricer)
+}
+
 // Options makes a Service.
 type Options struct {
 	Router   Router
+	Admit    Admitter // nil = no limits
 	Observer Observer // nil = nobody
 	Models   []Model  // what GET /v1/models lists, before the caller's permissions
 }
@@ -65,7 +80,34 @@ func (s *Service) Do(ctx context.Context, c *llm.Call) (*llm.Reply, error) {
 	if !c.Deadline.IsZero() && c.Deadline.Before(deadline) {
 		deadline = c.Deadline
 	}
-	return s.try(ctx, c, r, deadline)
+	if s.o.Admit == nil {
+		return s.try(ctx, c, r, deadline)
+	}
+	return s.admitted(ctx, c, func() (*llm.Reply, error) { return s.try(ctx, c, r, deadline) })
+}
+
+// admitted performs a call under a reservation.
+func (s *Service) admitted(ctx context.Context, c *llm.Call, do func() (*llm.Reply, error)) (*llm.Reply, error) {
+	lease, err := s.o.Admit.Admit(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	settled := false
+	defer func() {
+		if !settled { // a panic on the way: the slot must not leak
+			lease.Settle(llm.Done{Err: llm.Errorf(llm.KindInternal, "internal error")}, nil)
+		}
+	}()
+	reply, err := do()
+	settled = true
+	llm.OnDone(reply, err, func(d llm.Done) {
+		var price llm.Pricer
+		if reply != nil {
+			price = reply.Price
+		}
+		lease.Settle(d, price)
+	})
+	return reply, err
 }
 
 func (s *Service) mayCall(c *llm.Call) error {

@@ -360,6 +360,74 @@ func TestBatchStopsWhenTheClientLeaves(t *testing.T) {
 	}
 }
 
+type fakeAdmit struct {
+	refuse  error
+	settled []llm.Done
+	prices  []llm.Pricer
+}
+
+func (f *fakeAdmit) Admit(context.Context, *llm.Call) (Lease, error) {
+	if f.refuse != nil {
+		return nil, f.refuse
+	}
+	return f, nil
+}
+
+func (f *fakeAdmit) Settle(d llm.Done, p llm.Pricer) {
+	f.settled, f.prices = append(f.settled, d), append(f.prices, p)
+}
+
+func TestAdmission(t *testing.T) {
+	stream := target("a", func(context.Context, *llm.Call) (*llm.Reply, error) {
+		return &llm.Reply{Stream: &script{err: io.EOF, events: []llm.Event{{Kind: llm.EventText, Text: "hi"}}}}, nil
+	})
+	for _, tc := range []struct {
+		name    string
+		target  *route.Target
+		outcome string
+		priced  bool
+	}{
+		{"whole answer", answers("a", "hi"), "complete", true},
+		{"failure", fails("a", llm.KindTimeout), "timeout", false},
+		{"stream left", stream, "client_gone", true},
+	} {
+		a := &fakeAdmit{}
+		s := New(Options{Router: fakeRouter{targets: []*route.Target{tc.target}}, Admit: a})
+		r, err := s.Do(t.Context(), call(""))
+		if r != nil && r.Stream != nil {
+			if len(a.settled) != 0 {
+				t.Errorf("%s: settled before its end", tc.name)
+			}
+			_, _ = r.Stream.Recv()
+			_ = r.Close()
+		}
+		if len(a.settled) != 1 || a.settled[0].Outcome() != tc.outcome || (a.prices[0] != nil) != tc.priced {
+			t.Errorf("%s: settled %+v with %v, error %v", tc.name, a.settled, a.prices, err)
+		}
+	}
+}
+
+func TestAdmissionRefusesAndSurvivesAPanic(t *testing.T) {
+	a := &fakeAdmit{refuse: llm.Errorf(llm.KindRateLimited, "slow down")}
+	bang := target("a", func(context.Context, *llm.Call) (*llm.Reply, error) { panic("bang") })
+	s := New(Options{Router: fakeRouter{targets: []*route.Target{bang}}, Admit: a})
+	if _, err := s.Do(t.Context(), call("")); llm.AsError(err).Kind != llm.KindRateLimited {
+		t.Fatal(err)
+	}
+	a.refuse = nil
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("the panic was swallowed")
+			}
+		}()
+		_, _ = s.Do(t.Context(), call(""))
+	}()
+	if len(a.settled) != 1 || a.settled[0].Err == nil {
+		t.Errorf("settled %+v", a.settled)
+	}
+}
+
 func BenchmarkDo(b *testing.B) {
 	reply := &llm.Reply{}
 	s := New(Options{Router: fakeRouter{targets: []*route.Target{target("a", func(context.Context, *llm.Call) (*llm.Reply, error) { return reply, nil })}}})
