@@ -185,10 +185,12 @@ func (f *fitter) effortBudget(o llm.ReasoningOptions) (llm.ReasoningOptions, err
 	return llm.ReasoningOptions{Budget: &n, Summary: o.Summary}, nil
 }
 
-// clampBudget checks a budget that the client itself gave. A negative one
-// (Gemini) leaves it to the model.
+// clampBudget checks a budget that the client itself gave.
 func (f *fitter) clampBudget(o llm.ReasoningOptions) (llm.ReasoningOptions, error) {
 	t := &f.s.Thinking
+	if len(t.Efforts) == 0 && !f.s.Same {
+		o.Effort = "" // the budget says more
+	}
 	top := t.BudgetMax
 	if limit := f.out.MaxTokens; t.Exclusive && limit != nil && (top == 0 || *limit <= top) {
 		top = *limit - 1

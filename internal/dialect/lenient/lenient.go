@@ -15,7 +15,15 @@ import (
 // Find sets out[i] to where member i of names stands in the JSON object v. The
 // error is about the JSON: v is no object, or malformed.
 func Find(v []byte, names *jsonedit.Names, out []jsonedit.Span) error {
-	_, _, err := jsonedit.Find(v, names, out)
+	if _, _, err := jsonedit.Find(v, names, out); err != nil {
+		return explain(err, v, names, out)
+	}
+	return nil
+}
+
+// explain forgives a member that appears twice. It is apart from Find because
+// what it looks at goes to the heap.
+func explain(err error, v []byte, names *jsonedit.Names, out []jsonedit.Span) error {
 	var dup *jsonedit.DuplicateError
 	if errors.As(err, &dup) {
 		return findLast(v, names, out)
