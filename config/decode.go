@@ -91,7 +91,7 @@ func (d *decoder) enter(n *yaml.Node, path string) (node *yaml.Node, ok bool) {
 
 func (d *decoder) pointer(n *yaml.Node, path string, v reflect.Value) {
 	if isNull(n) && v.Type().Elem().Kind() == reflect.Struct {
-		v.SetZero() // "cache:" with nothing below it leaves the feature off
+		d.errorf(n, path, "has nothing below it; write {} for its defaults or delete the line")
 		return
 	}
 	p := reflect.New(v.Type().Elem())
