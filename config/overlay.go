@@ -151,13 +151,13 @@ func (l *loader) otel() {
 			l.probs.origins["telemetry.traces.endpoint"] = origin{env: "OTEL_EXPORTER_OTLP_ENDPOINT"}
 		}
 	}
-	l.pairs("OTEL_EXPORTER_OTLP_HEADERS", func(k, v string) {
+	l.pairs("OTEL_EXPORTER_OTLP_HEADERS", l.env.secret, func(k, v string) {
 		if t.Headers == nil {
 			t.Headers = map[string]Secret{}
 		}
 		t.Headers[k] = NewSecret(v)
 	})
-	l.pairs("OTEL_RESOURCE_ATTRIBUTES", func(k, v string) {
+	l.pairs("OTEL_RESOURCE_ATTRIBUTES", l.env.get, func(k, v string) {
 		if t.Resource == nil {
 			t.Resource = map[string]string{}
 		}
@@ -185,8 +185,8 @@ func (l *loader) otel() {
 
 // pairs reads a variable that holds name=value entries in the W3C baggage
 // form: parted by commas, percent-encoded.
-func (l *loader) pairs(name string, set func(k, v string)) {
-	text, ok := l.env.secret(name)
+func (l *loader) pairs(name string, get func(string) (string, bool), set func(k, v string)) {
+	text, ok := get(name)
 	if !ok {
 		return
 	}
