@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/llm-gateway/llm-gateway/internal/llm"
@@ -80,16 +82,17 @@ func (x *exchange) level() slog.Level {
 	return slog.LevelInfo
 }
 
-// log writes the one line of the request, with the attributes of contract §10.
-// What does not apply is left out. The message is the endpoint. Nothing that a
-// client wrote appears but its request id, its trace id and the model's name.
+// log writes the one line of the request, with the attributes of contract §10
+// and the metadata of a native request (§3). What does not apply is left out.
+// The message is the endpoint. Nothing else that a client wrote appears but its
+// request id, its trace id and the model's name.
 func (x *exchange) log(now time.Time) {
 	level := x.level()
 	handler, ctx := x.srv.o.Logger.Handler(), x.ctx()
 	if !handler.Enabled(ctx, level) {
 		return
 	}
-	var attrs [14]slog.Attr
+	var attrs [15]slog.Attr
 	a := append(attrs[:0], slog.String("request_id", x.id))
 	a = appendString(a, "trace_id", traceID(x.req.Header))
 	a = appendString(a, "key", x.caller.Name)
@@ -116,6 +119,9 @@ func (x *exchange) log(now time.Time) {
 	if x.rec.priced {
 		a = append(a, slog.Float64("cost", x.rec.cost.Dollars()))
 	}
+	if len(x.rec.tags) > 0 {
+		a = append(a, tagsAttr(x.rec.tags))
+	}
 	// Made by hand: the time is known, and nobody needs this line's caller.
 	line := slog.NewRecord(now, level, x.ep.title, 0)
 	line.AddAttrs(a...)
@@ -137,6 +143,14 @@ func usageAttr(u llm.Usage) slog.Attr {
 		slog.Int64("reasoning_tokens", u.Reasoning),
 		slog.String("source", u.Source.String()),
 	)
+}
+
+func tagsAttr(tags map[string]string) slog.Attr {
+	attrs := make([]slog.Attr, 0, len(tags))
+	for _, name := range slices.Sorted(maps.Keys(tags)) {
+		attrs = append(attrs, slog.String(name, tags[name]))
+	}
+	return slog.GroupAttrs("metadata", attrs...)
 }
 
 // ms is a duration in milliseconds with three decimals.

@@ -46,8 +46,8 @@ func TestAccessLog(t *testing.T) {
 		level, attrs     string
 		values           map[string]any
 	}{
-		{"answer", genPath, `{"prompt":"SECRET","metadata":{"a":"SECRET"}}`, canonical("SECRET"), nil, "INFO",
-			"attempts cost key latency_ms model overhead_ms provider request_id route status usage",
+		{"answer", genPath, `{"prompt":"SECRET","metadata":{"team":"red"}}`, canonical("SECRET"), nil, "INFO",
+			"attempts cost key latency_ms metadata model overhead_ms provider request_id route status usage",
 			map[string]any{"status": 200.0, "route": "chat", "provider": "prov", "model": "m-1", "attempts": 2.0, "key": "app", "cost": 0.000009}},
 		{"stream, trace", genPath, `{"prompt":"SECRET","stream":true}`, canonical("SECRET"),
 			[]string{"Traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}, "INFO",
@@ -95,11 +95,15 @@ func TestAccessLog(t *testing.T) {
 	}
 }
 
-func TestLogUsage(t *testing.T) {
+func TestLogUsageAndMetadata(t *testing.T) {
 	h := serve(t, func(context.Context, *llm.Call) (*llm.Reply, error) { return answer("x"), nil })
-	h.post(genPath, genBody)
+	h.post(genPath, `{"prompt":"hi","metadata":{"team":"red","job":"7"}}`)
 	h.wait()
-	got := h.log.lines(t, "POST "+genPath)[0]["usage"].(map[string]any)
+	line := h.log.lines(t, "POST "+genPath)[0]
+	if m := line["metadata"].(map[string]any); len(m) != 2 || m["team"] != "red" || m["job"] != "7" {
+		t.Errorf("metadata %v", m)
+	}
+	got := line["usage"].(map[string]any)
 	want := map[string]any{"input_tokens": 4.0, "cached_input_tokens": 1.0, "output_tokens": 5.0, "reasoning_tokens": 2.0, "source": "reported"}
 	if !maps.Equal(got, want) {
 		t.Errorf("got %v", got)

@@ -155,17 +155,18 @@ func TestBatchCostIsUnknownWhenAPriceIs(t *testing.T) {
 func TestBatchRefusals(t *testing.T) {
 	h := serve(t, byPrompt, func(o *Options) { o.Snapshot.Batch.MaxItems = 3 })
 	for body, say := range map[string]string{
-		`{}`:                                 "requests must be an array",
+		`{}`:                                 "'requests': expected an array",
 		`{"requests":[]}`:                    "at least one",
-		`{"requests":{}}`:                    "must be an array",
-		`{"requests":null}`:                  "must be an array",
-		`{"requests":[1],"concurency":1}`:    "concurency",
-		`{"requests":[1],"concurrency":0}`:   "at least 1",
-		`{"requests":[1],"concurrency":1.5}`: "whole number",
-		`{"requests":[1],"concurrency":"4"}`: "whole number",
-		`{"requests":[1],"requests":[2]}`:    "requests",
+		`{"requests":{}}`:                    "'requests': expected an array, got an object",
+		`{"requests":null}`:                  "'requests': expected an array",
+		`{"requests":[1],"concurency":1}`:    "'concurency': unknown field",
+		`{"requests":[1],"concurrency":0}`:   "'concurrency'",
+		`{"requests":[1],"concurrency":1.5}`: "'concurrency'",
+		`{"requests":[1],"concurrency":"4"}`: "'concurrency'",
+		`{"requests":[1],"requests":[2]}`:    "given twice",
 		items("1", "2", "3", "4"):            "at most 3",
-		`[]`:                                 "",
+		`[]`:                                 "malformed JSON",
+		`{"requests":[}`:                     "byte 13",
 	} {
 		r := h.post(batchPath, body)
 		if r.status != 400 || !strings.Contains(r.body, say) {

@@ -1,13 +1,13 @@
 package server
 
 import (
-	"encoding/json"
+	"math"
 	"net/http"
 	"time"
 
-	"github.com/llm-gateway/llm-gateway/internal/dialect"
+	"github.com/llm-gateway/llm-gateway/internal/dialect/native"
+	"github.com/llm-gateway/llm-gateway/internal/dialect/wire"
 	"github.com/llm-gateway/llm-gateway/internal/llm"
-	"github.com/llm-gateway/llm-gateway/pkg/jsonedit"
 )
 
 // batchRequest is the body of POST /v1/generate/batch. Items alias the body.
@@ -20,69 +20,51 @@ type batchRequest struct {
 // the native dialect. A concurrency above what the gateway allows is a wish,
 // and is lowered.
 func decodeBatch(raw []byte, o BatchOptions) (*batchRequest, error) {
-	if _, err := dialect.Peek(raw); err != nil { // malformed JSON, with its offset
+	if err := wire.Body(raw); err != nil {
 		return nil, err
 	}
 	req := &batchRequest{concurrency: o.Concurrency}
-	seen := false
-	err := jsonedit.Each(raw, jsonedit.Span{End: len(raw)}, func(key string, value jsonedit.Span) (err error) {
-		switch key {
+	err := wire.Object(wire.Trim(raw), func(name string, v []byte) error {
+		switch name {
 		case "requests":
-			if seen {
-				return llm.Invalid("requests", "the member requests is given twice")
-			}
-			seen = true
-			req.items, err = batchItems(raw, value, o.MaxItems)
+			return req.decodeItems(v, o.MaxItems)
 		case "concurrency":
-			req.concurrency, err = batchConcurrency(raw, value, o)
-		default:
-			err = llm.Invalid(key, "unknown field %q", key)
+			n, err := wire.Int(v, 1, math.MaxInt32)
+			req.concurrency = min(int(n), o.MaxConcurrency)
+			return err
 		}
-		return err
+		return wire.Wrong("unknown field")
 	})
 	if err == nil && len(req.items) == 0 {
-		err = llm.Invalid("requests", "requests must be an array of at least one request")
+		err = wire.At(wire.Wrong("expected an array of at least one request"), "requests")
 	}
 	if err != nil {
-		return nil, llm.AsError(err)
+		return nil, wire.Explain(err)
 	}
 	return req, nil
 }
 
-func batchItems(raw []byte, at jsonedit.Span, most int) ([][]byte, error) {
-	if jsonedit.Kind(raw, at) != '[' {
-		return nil, llm.Invalid("requests", "requests must be an array")
+func (r *batchRequest) decodeItems(v []byte, most int) error {
+	if r.items != nil {
+		return wire.Wrong("given twice")
 	}
-	var items [][]byte
-	err := jsonedit.EachElem(raw, at, func(i int, value jsonedit.Span) error {
+	r.items = [][]byte{}
+	return wire.Array(v, func(i int, item []byte) error {
 		if i == most {
-			return llm.Invalid("requests", "a batch has at most %d requests", most)
+			return wire.Wrong("a batch has at most %d requests", most)
 		}
-		items = append(items, raw[value.Start:value.End:value.End])
+		r.items = append(r.items, item)
 		return nil
 	})
-	return items, err
-}
-
-func batchConcurrency(raw []byte, at jsonedit.Span, o BatchOptions) (int, error) {
-	if jsonedit.IsNull(raw, at) {
-		return o.Concurrency, nil
-	}
-	n, err := jsonedit.Int64(raw, at)
-	if err != nil || n < 1 {
-		return 0, llm.Invalid("concurrency", "concurrency must be a whole number of at least 1")
-	}
-	return int(min(n, int64(o.MaxConcurrency))), nil
 }
 
 // batchSummary sums up the outcomes.
 type batchSummary struct {
 	succeeded, failed, attempts int
 
-	usage     llm.Usage
-	estimated bool
-	cost      llm.Money
-	unpriced  bool // an answer has no known price, so the sum has none
+	usage    llm.Usage // reported only if all of it is
+	cost     llm.Money
+	unpriced bool // an answer has no known price, so the sum has none
 }
 
 func (s *batchSummary) add(o *outcome) {
@@ -98,7 +80,9 @@ func (s *batchSummary) add(o *outcome) {
 	s.usage.CacheWrite1h += o.usage.CacheWrite1h
 	s.usage.Output += o.usage.Output
 	s.usage.Reasoning += o.usage.Reasoning
-	s.estimated = s.estimated || o.usage.Source != llm.UsageReported
+	if s.succeeded == 1 || s.usage.Source == llm.UsageReported {
+		s.usage.Source = o.usage.Source
+	}
 	s.cost += o.cost
 	s.unpriced = s.unpriced || !o.priced
 }
@@ -106,46 +90,22 @@ func (s *batchSummary) add(o *outcome) {
 // priced reports whether the sum of costs is known.
 func (s *batchSummary) priced() bool { return s.succeeded > 0 && !s.unpriced }
 
-type usageBody struct {
-	Input       int64 `json:"input_tokens"`
-	CachedInput int64 `json:"cached_input_tokens"`
-	Output      int64 `json:"output_tokens"`
-	Reasoning   int64 `json:"reasoning_tokens"`
-	Total       int64 `json:"total_tokens"`
-	Estimated   bool  `json:"estimated"`
-}
-
-type costBody struct {
-	Amount   llm.Money `json:"amount"`
-	Currency string    `json:"currency"`
-}
-
-type summaryBody struct {
-	Succeeded int       `json:"succeeded"`
-	Failed    int       `json:"failed"`
-	Usage     usageBody `json:"usage"`
-	Cost      *costBody `json:"cost"`
-}
-
-func (s *batchSummary) body() summaryBody {
-	u := s.usage
-	b := summaryBody{Succeeded: s.succeeded, Failed: s.failed, Usage: usageBody{
-		Input: u.Input, CachedInput: u.CachedInput, Output: u.Output, Reasoning: u.Reasoning, Total: u.Total(), Estimated: s.estimated,
-	}}
+// appendTo appends the summary as a JSON object.
+func (s *batchSummary) appendTo(b []byte) []byte {
+	b = wire.Num(append(b, '{'), "succeeded", int64(s.succeeded))
+	b = wire.Num(b, "failed", int64(s.failed))
+	b = native.AppendUsage(wire.Key(b, "usage"), &s.usage)
+	var cost *llm.Money
 	if s.priced() {
-		b.Cost = &costBody{Amount: s.cost, Currency: "USD"}
+		cost = &s.cost
 	}
-	return b
+	return append(native.AppendCost(wire.Key(b, "cost"), cost), '}')
 }
 
 // noteBatch puts the sums on the request's record. The time spent on upstreams
 // overlaps itself in a batch, so there is no overhead to tell.
 func (x *exchange) noteBatch(s *batchSummary) {
 	x.rec.attempts, x.rec.usage = s.attempts, s.usage
-	x.rec.usage.Source = llm.UsageReported
-	if s.estimated {
-		x.rec.usage.Source = llm.UsageEstimated
-	}
 	x.rec.cost, x.rec.priced = s.cost, s.priced()
 }
 
@@ -161,20 +121,18 @@ func (w *batchJSON) result(o outcome) error {
 }
 
 func (w *batchJSON) end(s *batchSummary) error {
-	type data struct {
-		Results []json.RawMessage `json:"results"`
-		Summary summaryBody       `json:"summary"`
+	b := wire.Num([]byte{'{'}, "code", http.StatusOK)
+	b = wire.Str(b, "message", "success")
+	b = wire.Str(b, "request_id", w.x.id)
+	b = append(wire.Key(b, "data"), `{"results":[`...)
+	for i, r := range w.results {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, r...)
 	}
-	d := data{Summary: s.body()}
-	for _, r := range w.results {
-		d.Results = append(d.Results, r)
-	}
-	return w.x.json(http.StatusOK, struct {
-		Code      int    `json:"code"`
-		Message   string `json:"message"`
-		RequestID string `json:"request_id"`
-		Data      data   `json:"data"`
-	}{http.StatusOK, "success", w.x.id, d})
+	b = s.appendTo(append(b, `],"summary":`...))
+	return w.x.answer(append(b, "}}"...))
 }
 
 // batchLines writes each result as a line as soon as it is there, and the
@@ -184,13 +142,7 @@ type batchLines struct{ x *exchange }
 func (w *batchLines) result(o outcome) error { return w.line(o.body) }
 
 func (w *batchLines) end(s *batchSummary) error {
-	line, err := json.Marshal(struct {
-		Summary summaryBody `json:"summary"`
-	}{s.body()})
-	if err != nil {
-		return llm.AsError(err)
-	}
-	return w.line(line)
+	return w.line(append(s.appendTo([]byte(`{"summary":`)), '}'))
 }
 
 func (w *batchLines) line(body []byte) error {

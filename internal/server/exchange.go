@@ -56,6 +56,7 @@ type record struct {
 	usage    llm.Usage
 	cost     llm.Money
 	priced   bool // cost is known
+	tags     map[string]string
 	err      *llm.Error
 }
 

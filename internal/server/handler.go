@@ -21,7 +21,7 @@ func call(x *exchange) error {
 		return err
 	}
 	reply, err := x.snap.Service.Do(x.ctx(), &c.Call)
-	x.rec.routeOf(&c.Call)
+	x.rec.asked(&c.Call)
 	if err != nil {
 		return err
 	}
@@ -95,10 +95,11 @@ func (c *clientCall) gatewayMembers(start time.Time) error {
 	return nil
 }
 
-// routeOf notes which route a call took; the service writes it down in Meta.
+// asked notes what a call asks for: its metadata and the route that it took; the service writes it down in Meta.
 // An unknown model is shown as asked for, cut to a sane length.
-func (r *record) routeOf(c *llm.Call) {
+func (r *record) asked(c *llm.Call) {
 	const longest = 128
+	r.tags = c.Meta.Tags
 	if r.route = c.Meta.Route; r.route == "" {
 		r.route = c.Model[:min(len(c.Model), longest)]
 	}

@@ -205,3 +205,31 @@ func TestBatchAnswerMembers(t *testing.T) {
 		}
 	}
 }
+
+// The members of a native request that the document lists are those that the
+// gateway takes, no more and no less.
+func TestOpenAPIGenerateMembers(t *testing.T) {
+	doc, _ := openDocument(t)
+	var schema struct {
+		Properties map[string]yaml.Node
+	}
+	node := doc.Components["schemas"]["GenerateRequest"]
+	if err := node.Decode(&schema); err != nil {
+		t.Fatal(err)
+	}
+	h := serve(t, func(context.Context, *llm.Call) (*llm.Reply, error) { return answer("x"), nil })
+	for name := range schema.Properties {
+		if r := h.post(genPath, `{"prompt":"x","`+name+`":{"a":1}}`); strings.Contains(r.body, "unknown field") {
+			t.Errorf("%s is described, and not known: %s", name, r.body)
+		}
+	}
+	for _, name := range strings.Fields("prompt messages system model max_tokens temperature top_p stop seed presence_penalty frequency_penalty " +
+		"tools tool_choice parallel_tool_calls response_format reasoning_effort stream metadata timeout_ms") { // contract §3
+		if _, ok := schema.Properties[name]; !ok {
+			t.Errorf("%s is not described", name)
+		}
+	}
+	if n := len(schema.Properties); n != 19 {
+		t.Errorf("%d members", n)
+	}
+}
