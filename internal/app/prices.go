@@ -8,6 +8,7 @@ import (
 	"github.com/llm-gateway/llm-gateway/config"
 	"github.com/llm-gateway/llm-gateway/internal/catalog"
 	"github.com/llm-gateway/llm-gateway/internal/llm"
+	"github.com/llm-gateway/llm-gateway/internal/provider/mock"
 	"github.com/llm-gateway/llm-gateway/internal/service"
 )
 
@@ -89,6 +90,11 @@ func models(cfg *config.Config, p prices) []service.Model {
 		}
 	}
 	for name, prov := range cfg.Providers {
+		if prov.Type == config.KindMock {
+			for _, id := range mock.New(mock.Options{}).Models() {
+				list = append(list, p.describe(service.Model{ID: name + "/" + id, OwnedBy: name}, string(prov.Type), id))
+			}
+		}
 		for e := range p.catalog.All() {
 			if e.Provider == string(prov.Type) && !e.Pattern() && e.Status != catalog.StatusRetired {
 				list = append(list, p.describe(service.Model{ID: name + "/" + e.ID, OwnedBy: name}, e.Provider, e.ID))
