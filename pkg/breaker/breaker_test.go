@@ -260,6 +260,36 @@ func TestCallbacksMayUseTheBreaker(t *testing.T) {
 	}
 }
 
+// TestASlowCallbackIsNotOvertaken: the next change, made meanwhile by someone
+// who does not wait, is told after it.
+func TestASlowCallbackIsNotOvertaken(t *testing.T) {
+	var now clock
+	var told []State // written by whoever tells, one at a time
+	entered, resume := make(chan struct{}), make(chan struct{})
+	b := New(Options{MinRequests: 1, Now: now.now, OnChange: func(c Change) {
+		if c.To == Open {
+			close(entered)
+			<-resume
+		}
+		told = append(told, c.To)
+	}})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		ticket, _, _ := b.Allow()
+		b.Report(ticket, Failure)
+	})
+	<-entered
+	now.advance(time.Minute)
+	if ticket, _, ok := b.Allow(); !ok || !ticket.Probe() || b.State() != HalfOpen {
+		t.Error("the callback holds up others")
+	}
+	close(resume)
+	wg.Wait()
+	if !slices.Equal(told, []State{Open, HalfOpen}) {
+		t.Errorf("told %v", told)
+	}
+}
+
 func TestChangesArriveInOrderUnderConcurrency(t *testing.T) {
 	var mu sync.Mutex
 	var seen []Change
