@@ -13,7 +13,7 @@ import (
 )
 
 // Limit is a token bucket of requests for the whole gateway. It outlives
-// reloads, so that a reload gives nobody a full bucket. Safe for concurrent use.
+// reloads (see Swap). Safe for concurrent use.
 type Limit struct {
 	mu   sync.Mutex
 	lim  *rate.Limiter
@@ -42,6 +42,16 @@ func (l *Limit) Set(rps float64, burst int) {
 	n := burstFor(rps, burst)
 	l.lim.SetBurstAt(now, n)
 	l.size = strconv.Itoa(n)
+}
+
+// become returns what is in force after n has been asked for: this bucket with
+// n's rate and burst, or n itself where one of the two is no limit.
+func (l *Limit) become(n *Limit) *Limit {
+	if l == nil || n == nil || l == n {
+		return n
+	}
+	l.Set(float64(n.lim.Limit()), n.lim.Burst())
+	return l
 }
 
 func burstFor(rps float64, burst int) int {

@@ -139,6 +139,29 @@ func TestRateLimitAnswers(t *testing.T) {
 	}
 }
 
+func TestReloadKeepsTheBucket(t *testing.T) {
+	do := func(context.Context, *llm.Call) (*llm.Reply, error) { return passing("{}"), nil }
+	h := serve(t, do, func(o *Options) { o.Snapshot.Limit = NewLimit(0.01, 1) })
+	for i, step := range []struct {
+		limit  *Limit
+		size   string
+		status int
+	}{
+		{NewLimit(0.01, 1), "1", 200},
+		{NewLimit(0.02, 3), "3", 429}, // the bucket is still empty
+		{nil, "", 200},
+		{NewLimit(0.01, 2), "2", 200}, // there was none to keep
+	} {
+		if i > 0 {
+			h.Swap(&Snapshot{Service: fakeService{do: do}, Limit: step.limit})
+		}
+		r := h.post(chatPath, chatBody)
+		if r.status != step.status || r.header.Get("X-Ratelimit-Limit-Requests") != step.size {
+			t.Errorf("step %d: %d, %v", i, r.status, r.header)
+		}
+	}
+}
+
 // Who is not authenticated takes no token.
 func TestAuthenticationComesBeforeTheLimit(t *testing.T) {
 	h := serve(t, func(context.Context, *llm.Call) (*llm.Reply, error) { return passing("{}"), nil }, func(o *Options) {

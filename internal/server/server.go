@@ -57,13 +57,16 @@ func New(o Options) *Server {
 	return s
 }
 
-// Swap replaces the snapshot; requests that have begun keep theirs. It panics
-// like New.
+// Swap replaces the snapshot; requests that have begun keep theirs. The request
+// limit keeps its bucket and only takes the new rate and burst, so that a
+// reload gives nobody a full one. Swaps must not overlap. It panics like New.
 func (s *Server) Swap(n *Snapshot) {
 	if n == nil || n.Service == nil {
 		panic("server: a snapshot with a service is required")
 	}
-	s.snap.Store(n.withDefaults())
+	d := n.withDefaults()
+	d.Limit = s.snap.Load().Limit.become(d.Limit)
+	s.snap.Store(d)
 }
 
 // Serve answers connections of ln until Shutdown, then returns nil. It closes
