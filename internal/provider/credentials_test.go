@@ -125,11 +125,11 @@ func TestKeysRest(t *testing.T) {
 				t.Errorf("picked %v", got.Plain())
 			}
 		}
-		time.Sleep(restRefused)
+		<-time.After(restRefused)
 		if got := pick(t, k); got != k.keys[0] {
 			t.Errorf("picked %v", got.Plain())
 		}
-		time.Sleep(time.Hour)
+		<-time.After(time.Hour)
 		if pick(t, k) == pick(t, k) {
 			t.Error("a rested key does not come back")
 		}
@@ -162,11 +162,11 @@ func TestHowLongKeysRest(t *testing.T) {
 				}
 				return
 			}
-			time.Sleep(tc.want - 1)
+			<-time.After(tc.want - 1)
 			if !rests() {
 				t.Errorf("%+v: rests less than %v", tc.e, tc.want)
 			}
-			time.Sleep(1)
+			<-time.After(1)
 			if rests() {
 				t.Errorf("%+v: rests more than %v", tc.e, tc.want)
 			}
@@ -184,7 +184,7 @@ func TestASingleKeyNeverRests(t *testing.T) {
 func TestUses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := mustKeys(t, "a", "b")
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		used := pick(t, k)
 		uses := k.Uses()
 		if len(uses) != 2 || uses[0].Fingerprint != used.Fingerprint() || !uses[0].LastUsed.Equal(time.Now()) || !uses[1].LastUsed.IsZero() {

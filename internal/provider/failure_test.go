@@ -192,6 +192,17 @@ func TestAnotherKeyMakesAnotherTryWorthwhile(t *testing.T) {
 	}
 }
 
+func TestARefusedKeyIsPermanentUnlessThereIsAnother(t *testing.T) {
+	for keys, want := range map[string][]bool{"": {true, true}, "a": {true, true}, "a b": {false, true}, "a b c": {false, false, true}} {
+		p := answering(t, OpenAIOptions{Keys: strings.Fields(keys)}, func(*http.Request) (*http.Response, error) { return response(401, "", nil), nil })
+		for i, permanent := range want {
+			if e := llm.AsError(second(p.Do(t.Context(), fakeCall(false)))); e.Kind != llm.KindUpstreamAuth || e.Permanent != permanent {
+				t.Errorf("keys %q, try %d: %v, permanent %v", keys, i, e, e.Permanent)
+			}
+		}
+	}
+}
+
 func second[T any](_ T, err error) error { return err }
 
 // failingCredentials cannot fetch a token.

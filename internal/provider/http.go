@@ -203,8 +203,9 @@ func (x *exchange) reply(resp *http.Response) *llm.Reply {
 }
 
 // failed completes an error with what the exchange knows, takes secrets out,
-// and tells the credentials. The error may be shared (a context's cause), so
-// it is copied.
+// and tells the credentials: a refused one makes the error permanent, unless
+// there is another. The error may be shared (a context's cause), so it is
+// copied.
 func (x *exchange) failed(err error) *llm.Error {
 	e := *llm.AsError(err)
 	if e.Provider == "" {
@@ -214,10 +215,14 @@ func (x *exchange) failed(err error) *llm.Error {
 		e.Attempts = 1
 	}
 	x.scrub(&e)
-	if x.p.creds.Report(x.cred, &e) {
+	other := x.p.creds.Report(x.cred, &e)
+	switch {
+	case other:
 		// The next attempt is made with another key: what this one must
 		// wait for does not hold there.
 		e.Permanent, e.RetryAfter = false, 0
+	case e.Kind == llm.KindUpstreamAuth:
+		e.Permanent = true
 	}
 	return &e
 }

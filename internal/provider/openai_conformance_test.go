@@ -91,7 +91,7 @@ var openAIRefusals = []providertest.Refusal{
 	{
 		Name: "bad key", Status: 401, Header: []string{"WWW-Authenticate", `Bearer realm="OpenAI API"`},
 		Body:    `{"error":{"message":"Incorrect API key provided: ` + providertest.Key + `.","type":"invalid_request_error","param":null,"code":"invalid_api_key"}}`,
-		Verdict: providertest.Verdict{Kind: llm.KindUpstreamAuth},
+		Verdict: providertest.Verdict{Kind: llm.KindUpstreamAuth, Permanent: true},
 	},
 	{
 		Name: "rate limit", Status: 429,

@@ -58,7 +58,7 @@ func (s *rawStream) Recv() (llm.Event, error) {
 func (s *rawStream) see(ev sse.Event, out *llm.Event, content *bool) bool {
 	v, err := s.watch.Inspect(ev)
 	if err != nil {
-		s.last = err
+		s.last = s.told(err)
 		return false
 	}
 	if v.Usage != nil {
@@ -106,7 +106,7 @@ func (s *rawStream) stopped(err error) bool {
 	}
 	tail, err := s.watch.End()
 	if err != nil {
-		s.last = err
+		s.last = s.told(err)
 		return false
 	}
 	s.last = io.EOF

@@ -57,7 +57,7 @@ func (l *loop) next() (sse.Event, error) {
 	ev, err := l.rd.Next()
 	switch {
 	case looseJSON(ev):
-		return sse.Event{}, disguised(l.status, l.x.decodeError(l.status, ev.Raw))
+		return sse.Event{}, l.told(l.x.decodeError(l.status, ev.Raw))
 	case err == nil:
 		return ev, nil
 	case err == io.EOF && l.ctx.Err() == nil:
@@ -105,20 +105,15 @@ func streamError(ctx context.Context, err error) *llm.Error {
 	return e
 }
 
-// fail ends the stream with an error of the network or of a codec.
+// fail ends the stream with an error.
 func (l *loop) fail(err error) error {
-	var e *llm.Error
-	if !errors.As(err, &e) {
-		e = llm.Errorf(llm.KindUpstreamError, "the provider's stream cannot be read")
-		e.Err = err
-	}
-	if e.Status == 0 && e.Kind != llm.KindCanceled {
-		e.Status = l.status
-	}
-	l.end = l.x.failed(e)
+	l.end = l.x.failed(err)
 	l.release()
 	return l.end
 }
+
+// told completes an error that a codec found in an event.
+func (l *loop) told(err error) error { return disguised(l.status, err) }
 
 // finish ends the stream as complete. With more to come, as behind a terminal
 // event, it reads on to the end of the body, within bounds, so that the
@@ -219,7 +214,7 @@ func (s *decodedStream) pull() (alive bool) {
 	case err == io.EOF || err == nil && isDone(ev.Data):
 		s.finishDecoding(true)
 	case err != nil:
-		s.last = err
+		s.last = s.told(err)
 	}
 	return s.last == nil && len(s.queue) == 0
 }
@@ -228,7 +223,7 @@ func (s *decodedStream) finishDecoding(more bool) {
 	s.more = more
 	var err error
 	if s.queue, err = s.dec.End(s.queue); err != nil {
-		s.last = err
+		s.last = s.told(err)
 		return
 	}
 	s.last = io.EOF

@@ -169,7 +169,7 @@ func (r *run) wantError(t testing.TB, o outcome, v Verdict) {
 }
 
 // retry is the verdict on a failure of the upstream that another try may mend.
-var retry = Verdict{Kind: llm.KindUpstreamError}
+func retry() Verdict { return Verdict{Kind: llm.KindUpstreamError} }
 
 // await fails the test when ch is not closed in time.
 func await(t testing.TB, ch <-chan struct{}, what string) {

@@ -145,3 +145,14 @@ func SayAndStall(answer string, said, gone chan<- struct{}) Script {
 		close(gone)
 	}
 }
+
+// SayForever writes an answer and then one piece after the other until the
+// client leaves; then it closes gone.
+func SayForever(answer, piece string, gone chan<- struct{}) Script {
+	return func(x *Exchange) {
+		for x.Write(answer); !x.over; {
+			x.Write(piece)
+		}
+		close(gone)
+	}
+}

@@ -96,6 +96,7 @@ func Run(t *testing.T, s Spec) {
 		{"statuses", testStatuses},
 		{"network", testNetwork},
 		{"bodies", testBodies},
+		{"endless", testEndless},
 		{"streams", testStreams},
 		{"broken streams", testBrokenStreams},
 		{"cuts", testCuts},

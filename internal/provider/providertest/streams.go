@@ -99,7 +99,7 @@ func testBrokenStreams(t *testing.T, r *run) {
 		t.Run(name, func(t *testing.T) {
 			r.up.Play(s)
 			o := r.do(t.Context(), t, true)
-			r.wantError(t, o, retry)
+			r.wantError(t, o, retry())
 			if o.events != 0 {
 				t.Errorf("%d events of content before the failure", o.events)
 			}

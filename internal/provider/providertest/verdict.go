@@ -4,11 +4,12 @@ import "github.com/llm-gateway/llm-gateway/internal/llm"
 
 // StatusVerdict is how a status is judged when the body says nothing. A
 // redirect is permanent: the base URL is wrong. So is 402: a bill is unpaid.
-// 403 is a fault of the gateway's key, as 401 is, and never the caller's.
+// 403 is a fault of the gateway's key, as 401 is, and never the caller's; it
+// is permanent because providers under test have one key.
 func StatusVerdict(status int) Verdict {
 	switch status {
 	case 401, 403:
-		return Verdict{Kind: llm.KindUpstreamAuth}
+		return Verdict{Kind: llm.KindUpstreamAuth, Permanent: true}
 	case 402:
 		return Verdict{Kind: llm.KindUpstreamRateLimited, Permanent: true}
 	case 404:

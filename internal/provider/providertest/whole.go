@@ -98,7 +98,7 @@ func testWhole(t *testing.T, r *run) {
 // testBodies plays heads that promise an answer and bodies that are none.
 func testBodies(t *testing.T, r *run) {
 	full := Answer(200, r.Good)
-	zipped := Gzip(r.Good)
+	zipped, spaces := Gzip(r.Good), strings.Repeat(" ", maxBody)
 	for name, s := range map[string]Script{
 		"empty":                     Say(Answer(200, "")),
 		"no content":                Say("HTTP/1.1 204 No Content\r\n\r\n"),
@@ -113,9 +113,9 @@ func testBodies(t *testing.T, r *run) {
 		"reset within the body":     SayAndReset(full[:len(full)-3]),
 		"chunks without an end":     SayAndHang(StreamHead("Content-Type", "application/json") + Chunk(r.Good)),
 		"malformed chunk":           SayAndHang(StreamHead("Content-Type", "application/json") + "zz\r\n" + r.Good),
-		"too large by its head":     Say(Answer(200, strings.Repeat(" ", maxBody+1))),
-		"too large in chunks":       Say(StreamHead("Content-Type", "application/json") + Chunk(strings.Repeat(" ", maxBody+1)) + LastChunk),
-		"too large when unzipped":   Say(Answer(200, Gzip(strings.Repeat(" ", maxBody+1)), "Content-Encoding", "gzip")),
+		"too large by its head":     Say(Answer(200, spaces+r.Good)),
+		"too large in chunks":       Say(StreamHead("Content-Type", "application/json") + Chunk(spaces+r.Good) + LastChunk),
+		"too large when unzipped":   Say(Answer(200, Gzip(spaces+r.Good), "Content-Encoding", "gzip")),
 		"cut gzip":                  Say(Answer(200, zipped[:len(zipped)-9], "Content-Encoding", "gzip")),
 		"no gzip":                   Say(Answer(200, r.Good, "Content-Encoding", "gzip")),
 		"unknown content encoding":  Say(Answer(200, r.Good, "Content-Encoding", "zstd")),
@@ -123,7 +123,32 @@ func testBodies(t *testing.T, r *run) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r.up.Play(s)
-			r.wantError(t, r.do(t.Context(), t, false), retry)
+			r.wantError(t, r.do(t.Context(), t, false), retry())
+		})
+	}
+}
+
+// testEndless plays answers that never end, where they must: each is given up.
+func testEndless(t *testing.T, r *run) {
+	typed := func(status int, contentType string) string {
+		return head(status, "", []string{"Content-Type", contentType}) + "Transfer-Encoding: chunked\r\n\r\n"
+	}
+	for _, tc := range []struct {
+		name, head string
+		stream     bool
+		want       Verdict
+	}{
+		{"answer", typed(200, "application/json"), false, retry()},
+		{"error", typed(500, "text/plain"), false, r.Verdict(500)},
+		{"redirect", typed(302, "text/plain"), false, r.Verdict(302)},
+		{"answer instead of a stream", typed(200, "text/plain"), true, retry()},
+		{"event", typed(200, "text/event-stream") + Chunk("data: "), true, retry()},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			gone := make(chan struct{})
+			r.up.Play(SayForever(tc.head, Chunk(strings.Repeat("x", 64<<10)), gone))
+			r.wantError(t, r.do(t.Context(), t, tc.stream), tc.want)
+			await(t, gone, "the upstream sees that it is not heard any more")
 		})
 	}
 }
@@ -143,7 +168,7 @@ func testNetwork(t *testing.T, r *run) {
 		t.Run(name, func(t *testing.T) {
 			r.up.Play(s)
 			for _, stream := range []bool{false, true} {
-				r.wantError(t, r.do(t.Context(), t, stream), retry)
+				r.wantError(t, r.do(t.Context(), t, stream), retry())
 			}
 		})
 	}
@@ -155,7 +180,7 @@ func testNetwork(t *testing.T, r *run) {
 		ln.Close()
 		r := *r
 		r.p = r.provider(t, "http://"+ln.Addr().String(), r.transport(t))
-		r.wantError(t, r.do(t.Context(), t, false), retry)
+		r.wantError(t, r.do(t.Context(), t, false), retry())
 	})
 	t.Run("no such host", func(t *testing.T) {
 		r := *r
@@ -165,7 +190,7 @@ func testNetwork(t *testing.T, r *run) {
 		}
 		r.p = r.provider(t, "http://host.internal", tr)
 		o := r.do(t.Context(), t, false)
-		r.wantError(t, o, retry)
+		r.wantError(t, o, retry())
 		if strings.Contains(o.err.Message, "internal") {
 			t.Errorf("the message names the host: %s", o.err.Message)
 		}
@@ -195,7 +220,7 @@ func testStatuses(t *testing.T, r *run) {
 			}
 			want := r.Verdict(status)
 			if status < 300 {
-				want = retry
+				want = retry()
 			}
 			o := r.do(t.Context(), t, status%2 == 0)
 			r.wantError(t, o, want)
