@@ -266,3 +266,16 @@ func TestMetricCardinalityIsBounded(t *testing.T) {
 		t.Errorf("%d lines of metrics became %d", before, after)
 	}
 }
+
+func TestRefusedCredentialGivesWayToTheNext(t *testing.T) {
+	r := start(t, fmt.Sprintf(`
+providers:
+  up: {type: openai, base_url: "%s/v1", keys: ["sk-revoked-00000000", "%s"]}
+`, mockUpstream(t), provKey), nil)
+	for i, attempts := range []string{"2", "1", "1"} { // the refused key rests from the first call on
+		status, h, body := r.do(t, "POST", "/v1/chat/completions", `{"model":"up/mock/echo","messages":[{"role":"user","content":"hi"}]}`)
+		if status != 200 || h.Get("X-Gateway-Attempts") != attempts {
+			t.Errorf("call %d: %d after %s attempts: %s", i, status, h.Get("X-Gateway-Attempts"), body)
+		}
+	}
+}

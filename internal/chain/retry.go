@@ -109,10 +109,13 @@ func (r *Retry) try(ctx context.Context, c *llm.Call) (*llm.Reply, *llm.Error) {
 // after what wait. Callers that a provider told to wait equally long are spread
 // out, too.
 func (r *Retry) plan(ctx context.Context, c *llm.Call, n int, e *llm.Error) (time.Duration, bool) {
-	if n >= r.o.Max || !e.Retryable() || e.Attempts == 0 {
+	if n >= r.o.Max || e.Attempts == 0 || !e.Retryable() && !nextCredential(e) {
 		return 0, false
 	}
 	delay := r.o.Backoff.Delay(n)
+	if nextCredential(e) {
+		delay = 0 // what another credential is refused says nothing of this one
+	}
 	if e.RetryAfter > 0 {
 		if e.RetryAfter > r.o.MaxRetryAfter {
 			return 0, false
@@ -124,6 +127,10 @@ func (r *Retry) plan(ctx context.Context, c *llm.Call, n int, e *llm.Error) (tim
 	}
 	return delay, r.o.Budget.Take()
 }
+
+// nextCredential reports whether a refused credential has been set aside and
+// another takes its place. A provider that has none left says Permanent.
+func nextCredential(e *llm.Error) bool { return e.Kind == llm.KindUpstreamAuth && !e.Permanent }
 
 // spent is what the tries so far have cost.
 type spent struct {
