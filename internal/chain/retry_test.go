@@ -49,7 +49,7 @@ func TestWhatIsRetried(t *testing.T) {
 				start := time.Now()
 				_, err := retried(up.Do, RetryOptions{Observer: &log}).Do(t.Context(), unaryCall())
 				want := 1
-				if k.Traits().Retryable && !permanent {
+				if (k.Traits().Retryable || k == llm.KindUpstreamAuth) && !permanent {
 					want = 3
 				}
 				if e := failed(t, err, k); up.asked() != want || e.Attempts != want || e.Provider != "p" {
