@@ -3,10 +3,13 @@ package server
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -90,6 +93,66 @@ func TestDrainLetsStreamsFinish(t *testing.T) {
 	if err := within(t, "the end of Shutdown", stopped); err != nil {
 		t.Error(err)
 	}
+}
+
+// Clients that never pause lose no request that was accepted: each connection
+// is closed by agreement, after an answer.
+func TestDrainUnderLoad(t *testing.T) {
+	h := serve(t, func(context.Context, *llm.Call) (*llm.Reply, error) { return passing("{}"), nil },
+		func(o *Options) { o.Grace = 150 * time.Millisecond })
+	h.stats.each = nil
+	text := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", chatPath, len(chatBody), chatBody)
+	var answered atomic.Int64
+	running := make(chan struct{})
+	var started sync.Once
+	// session uses one connection until the server closes it. It returns the
+	// number of answers and what ended it.
+	session := func(conn net.Conn) (n int, err error) {
+		defer conn.Close()
+		rd := bufio.NewReader(conn)
+		for {
+			if _, err := io.WriteString(conn, text); err != nil {
+				return n, err
+			}
+			resp, err := http.ReadResponse(rd, nil)
+			if err != nil {
+				return n, err
+			}
+			if b, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode != 200 {
+				return n, fmt.Errorf("%d %q: %w", resp.StatusCode, b, err)
+			}
+			if answered.Add(1) == 500 {
+				started.Do(func() { close(running) })
+			}
+			if n++; resp.Close {
+				return n, nil
+			}
+		}
+	}
+	var clients sync.WaitGroup
+	for range 8 {
+		clients.Go(func() {
+			for {
+				conn, err := net.Dial("tcp", h.addr)
+				if err != nil {
+					return // refused: the server has stopped
+				}
+				n, err := session(conn)
+				if err != nil && n == 0 && h.draining.Load() {
+					return // the kernel took the connection, the server never did
+				}
+				if err != nil {
+					t.Errorf("after %d answers on a connection: %v", n, err)
+					return
+				}
+			}
+		})
+	}
+	within(t, "the load", running)
+	if err := h.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	clients.Wait()
 }
 
 func TestHardCloseHasATerminalEvent(t *testing.T) {

@@ -29,6 +29,7 @@ type exchange struct {
 	status   int           // 0 until the head is written
 	size     int64         // body bytes accepted by net/http
 	writeErr error         // the client's side failed
+	fresh    time.Time     // until then the write deadline needs no renewal
 	waited   time.Duration // time in which the client's body was read
 	headAt   time.Time     // when the head was written
 	rec      record
@@ -156,9 +157,14 @@ func (x *exchange) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// extend gives the next write to the client its time. Servers that cannot set
-// deadlines (tests) go without.
+// extend gives the next write to the client its time: at least three quarters
+// of Snapshot.Write, as a deadline that is still that fresh is left alone.
+// Servers that cannot set deadlines (tests) go without.
 func (x *exchange) extend(now time.Time) {
+	if now.Before(x.fresh) {
+		return
+	}
+	x.fresh = now.Add(x.snap.Write / 4)
 	_ = http.NewResponseController(x.w).SetWriteDeadline(now.Add(x.snap.Write))
 }
 

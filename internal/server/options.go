@@ -42,7 +42,7 @@ type Snapshot struct {
 	Checks  func() []Check // detail for /readyz; nil = none
 	Forward []string       // client headers that may be passed on to providers; nil = DefaultForward
 	MaxBody int64          // bytes of a request body; default 16 MiB
-	Write   time.Duration  // longest time one write to a client may take; default 30 s
+	Write   time.Duration  // time for one write to a client, give or take a quarter; default 30 s
 	Batch   BatchOptions   // limits of POST /v1/generate/batch
 }
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/llm-gateway/llm-gateway/internal/llm"
@@ -272,4 +273,37 @@ func TestPanics(t *testing.T) {
 			}
 		})
 	}
+}
+
+// deadlines is a client's side that keeps the write deadlines it is given.
+type deadlines struct {
+	brokenWriter
+	set []time.Time
+}
+
+func (d *deadlines) SetWriteDeadline(t time.Time) error {
+	d.set = append(d.set, t)
+	return nil
+}
+
+// Every write has most of the write time ahead of it, without a deadline being
+// set for each.
+func TestWriteDeadlineIsRenewed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &deadlines{brokenWriter: brokenWriter{header: http.Header{}, left: 1000}}
+		st := &fakeStream{events: raws(strings.Split(strings.Repeat("x", 100), "")...), err: io.EOF}
+		st.before = func(i int) {
+			if n := len(w.set); i > 0 && time.Until(w.set[n-1]) < 30*time.Second*3/4-time.Second {
+				t.Errorf("event %d had %v left", i-1, time.Until(w.set[n-1]))
+			}
+			time.Sleep(time.Second) // the bubble's clock
+		}
+		s := New(Options{Snapshot: &Snapshot{Service: fakeService{do: func(context.Context, *llm.Call) (*llm.Reply, error) { return streamOf(st, llm.DialectOpenAI), nil }}}})
+		req, _ := http.NewRequestWithContext(t.Context(), "POST", chatPath, strings.NewReader(chatStream))
+		req.Header.Set("Content-Type", "application/json")
+		s.ServeHTTP(w, req)
+		if n := len(w.set); n < 10 || n > 15 {
+			t.Errorf("the deadline was set %d times in 100 s", n)
+		}
+	})
 }
