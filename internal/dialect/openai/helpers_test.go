@@ -2,6 +2,7 @@ package openai
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"flag"
 	"io"
@@ -104,10 +105,11 @@ func decodeStream(k Codec, r io.Reader) ([]llm.Event, error) {
 	var events []llm.Event
 	for {
 		ev, err := rd.Next()
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) && len(bytes.TrimSpace(ev.Data)) == 0 {
+		cut := errors.Is(err, io.ErrUnexpectedEOF)
+		if errors.Is(err, io.EOF) || cut && !json.Valid(ev.Data) && !bytes.HasPrefix(ev.Data, doneMark) {
 			return d.End(events)
 		}
-		if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+		if err != nil && !cut {
 			return events, err
 		}
 		if events, err = d.Decode(events, ev); err != nil {

@@ -101,15 +101,15 @@ func finishIn(a *answer) string {
 	if s := a.native(); s != "" || a.choice != nil {
 		return s
 	}
-	var found string
-	lenient.Elems(a.part(bodyChoices), func(v []byte) {
+	choices := a.part(bodyChoices)
+	for v, i := element(choices, 0); v != nil; v, i = element(choices, i) {
 		var in [choiceCount]jsonedit.Span
 		lenient.Members(v, choiceNames, in[:])
-		if s := lenient.Text(v, in[choiceFinish]); s != "null" {
-			found = or(found, s)
+		if s := lenient.Text(v, in[choiceFinish]); s != "" && s != "null" {
+			return s
 		}
-	})
-	return found
+	}
+	return ""
 }
 
 // saysNothing reports whether a delta only introduces the answer: every member

@@ -66,19 +66,61 @@ func (a *answer) parse(raw []byte) error {
 	if err := lenient.Find(raw, bodyNames, a.at[:]); err != nil {
 		return err
 	}
-	lenient.Elems(a.part(bodyChoices), func(v []byte) {
-		if a.choice != nil {
-			return
-		}
+	choices := a.part(bodyChoices)
+	for v, i := element(choices, 0); v != nil; v, i = element(choices, i) {
 		lenient.Members(v, choiceNames, a.in[:])
 		if lenient.Count(v, a.in[choiceIndex]) == 0 {
 			a.choice = v
+			return nil
 		}
-	})
-	if a.choice == nil {
-		clear(a.in[:])
 	}
+	clear(a.in[:])
 	return nil
+}
+
+// element returns the element of the array v at or behind offset i, which is 0
+// for the first one, and the offset behind it; nil when there is none. v is
+// known to be valid JSON, so that brackets need only be counted. Unlike
+// lenient.Elems it takes no function and so costs no allocation.
+func element(v []byte, i int) ([]byte, int) {
+	if i == 0 {
+		if len(v) == 0 || v[0] != '[' {
+			return nil, 0
+		}
+		i = 1
+	}
+	for i < len(v) && (v[i] == ',' || v[i] == ' ' || v[i] == '\t' || v[i] == '\n' || v[i] == '\r') {
+		i++
+	}
+	start, depth := i, 0
+	for ; i < len(v); i++ {
+		switch v[i] {
+		case '"':
+			i += stringLen(v[i:]) + 1
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth--; depth < 0 {
+				return trimmed(v[start:i]), i
+			}
+		case ',':
+			if depth == 0 {
+				return trimmed(v[start:i]), i
+			}
+		}
+	}
+	return nil, len(v)
+}
+
+// trimmed takes white space off the end of an element; nil for none.
+func trimmed(v []byte) []byte {
+	for len(v) > 0 && (v[len(v)-1] == ' ' || v[len(v)-1] == '\t' || v[len(v)-1] == '\n' || v[len(v)-1] == '\r') {
+		v = v[:len(v)-1]
+	}
+	if len(v) == 0 {
+		return nil
+	}
+	return v
 }
 
 // part returns a top-level member, nil when it is absent or null.
@@ -255,7 +297,7 @@ func decodeEmbeddings(r *llm.Response, data []byte) error {
 			if _, bad := base64.StdEncoding.DecodeString(e.Base64); bad != nil {
 				err = lenient.Malformed("embedding", bad)
 			}
-		} else if e.Vector = vector(value); e.Vector == nil {
+		} else if e.Vector = vector(value); len(e.Vector) == 0 {
 			err = lenient.Malformed("embedding", errNoData)
 		}
 		r.Embeddings = append(r.Embeddings, e)

@@ -101,7 +101,10 @@ func (d *streamDecoder) delta(dst []llm.Event, v []byte) []llm.Event {
 	if s := lenient.Text(v, at[msgRefusal]); s != "" {
 		dst = append(dst, llm.Event{Kind: llm.EventRefusal, Text: s})
 	}
-	lenient.Elems(lenient.Present(v, at[msgCalls]), func(v []byte) { dst = d.call(dst, decodeCall(v)) })
+	calls := lenient.Present(v, at[msgCalls])
+	for c, i := element(calls, 0); c != nil; c, i = element(calls, i) {
+		dst = d.call(dst, decodeCall(c))
+	}
 	d.content = d.content || len(dst) > before
 	return dst
 }
