@@ -170,7 +170,7 @@ func (x *exchange) noteError(e *llm.Error) {
 	if e.Provider != "" {
 		x.rec.provider = e.Provider
 	}
-	if e.Attempts > 0 {
+	if e.Attempts > 0 && x.status == 0 { // after the head the reply has told it
 		x.rec.attempts = e.Attempts
 		x.rec.upstream = e.Upstream
 	}

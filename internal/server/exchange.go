@@ -34,7 +34,6 @@ type exchange struct {
 	headAt   time.Time     // when the head was written
 	rec      record
 	facts    dialect.Facts
-	cost     llm.Money
 
 	bodyRead  bool // nothing of the request is left to read
 	counted   bool // the observer was told of the start
@@ -70,7 +69,7 @@ func (s *Server) begin(w http.ResponseWriter, r *http.Request) *exchange {
 	x.snap = s.snap.Load()
 	x.ep = s.unmatched
 	x.start = time.Now()
-	x.caller = anonymous
+	x.caller = &s.anonymous
 	x.id = requestID(r.Header)
 	x.vals = make([]string, 0, 12)
 	x.set("X-Request-Id", x.id)
@@ -79,9 +78,6 @@ func (s *Server) begin(w http.ResponseWriter, r *http.Request) *exchange {
 	}
 	return x
 }
-
-// anonymous is who calls when there is no authentication.
-var anonymous = &llm.Caller{}
 
 // end is deferred around every request: it turns a panic into an answer,
 // writes the log line, tells the observer, and gives x back.

@@ -27,6 +27,7 @@ type Server struct {
 	unmatched *endpoint // what a request belongs to until a path is found
 	http      *http.Server
 	exchanges sync.Pool
+	anonymous llm.Caller // who calls when there is no authentication
 	draining  atomic.Bool
 	cut       context.CancelCauseFunc // ends every request in flight
 }
