@@ -8,15 +8,28 @@ import (
 
 // checker compares values with schemas. When it runs out of patience the
 // answer is no.
-type checker struct{ left int }
+type checker struct {
+	left   int
+	active []visit // what is being compared, outermost first
+}
 
-const maxSameValue = 64 // schemas that one value is sent through by references
+// visit is one value before one schema. A visit within the same visit (a
+// schema that refers to itself and nothing between) can never succeed.
+type visit struct {
+	n *node
+	v *value
+}
 
-func (c *checker) ok(n *node, v *value, loop int) bool {
-	if c.left--; c.left < 0 || n.never || loop > maxSameValue {
+const maxActive = 20_000 // visits within each other
+
+func (c *checker) ok(n *node, v *value) bool {
+	at := visit{n, v}
+	if c.left--; c.left < 0 || n.never || len(c.active) > maxActive || slices.Contains(c.active, at) {
 		return false
 	}
-	if n.target != nil && !c.ok(n.target, v, loop+1) {
+	c.active = append(c.active, at)
+	defer func() { c.active = c.active[:len(c.active)-1] }()
+	if n.target != nil && !c.ok(n.target, v) {
 		return false
 	}
 	if len(n.types) > 0 && !slices.ContainsFunc(n.types, v.is) {
@@ -43,7 +56,7 @@ func (c *checker) ok(n *node, v *value, loop int) bool {
 			return false
 		}
 	}
-	return c.combined(n, v, loop+1)
+	return c.combined(n, v)
 }
 
 // is reports whether v is of the type with this name.
@@ -65,13 +78,13 @@ func (v *value) is(t string) bool {
 	return v.kind == kindObject
 }
 
-func (c *checker) combined(n *node, v *value, loop int) bool {
+func (c *checker) combined(n *node, v *value) bool {
 	for _, s := range n.allOf {
-		if !c.ok(s, v, loop) {
+		if !c.ok(s, v) {
 			return false
 		}
 	}
-	fits := func(s *node) bool { return c.ok(s, v, loop) }
+	fits := func(s *node) bool { return c.ok(s, v) }
 	if n.anyOf != nil && !slices.ContainsFunc(n.anyOf, fits) {
 		return false
 	}
@@ -126,10 +139,10 @@ func (c *checker) arrayOK(n *node, v *value) bool {
 	}
 	found := 0
 	for i, e := range v.elems {
-		if s := n.item(i); s != nil && !c.ok(s, e, 0) {
+		if s := n.item(i); s != nil && !c.ok(s, e) {
 			return false
 		}
-		if n.contains != nil && c.ok(n.contains, e, 0) {
+		if n.contains != nil && c.ok(n.contains, e) {
 			found++
 		}
 		if n.unique && slices.ContainsFunc(v.elems[:i], e.equal) {
@@ -168,11 +181,11 @@ func (c *checker) objectOK(n *node, v *value) bool {
 			return false
 		}
 		for _, s := range list {
-			if !c.ok(s, m.value, 0) {
+			if !c.ok(s, m.value) {
 				return false
 			}
 		}
-		if n.names != nil && !c.ok(n.names, &value{kind: kindString, str: m.name}, 0) {
+		if n.names != nil && !c.ok(n.names, &value{kind: kindString, str: m.name}) {
 			return false
 		}
 	}

@@ -174,7 +174,7 @@ func (o *objectMaker) add(name string) error {
 	var list []*node
 	for _, n := range o.parts {
 		l, ok := n.property(name)
-		if !ok || n.names != nil && !(&checker{left: maxChecks}).ok(n.names, &value{kind: kindString, str: name}, 0) {
+		if !ok || n.names != nil && !o.g.ok(n.names, &value{kind: kindString, str: name}) {
 			return errStuck
 		}
 		list = append(list, l...)
@@ -218,7 +218,7 @@ func (o *objectMaker) name(try int) (string, error) {
 			return v.str, nil
 		}
 		if k := len(n.patternProps); k > 0 {
-			if s, ok := o.g.matching(n.patternProps[o.g.rng.IntN(k)].pattern, 0, maxString); ok {
+			if s, ok := o.g.matching(n.patternProps[o.g.rng.IntN(k)].pattern, 0, func(string) bool { return true }); ok {
 				return s, nil
 			}
 		}

@@ -7,22 +7,45 @@ import (
 )
 
 const (
-	triesPerChoice = 4  // with each combination of alternatives
-	maxChoices     = 48 // combinations of alternatives tried for one value
-	maxParts       = 64 // schemas that apply to one value
+	triesPerChoice = 4   // with each combination of alternatives
+	triesByChance  = 40  // the same, where chance alone finds what fits
+	maxChoices     = 48  // combinations of alternatives tried for one value
+	maxParts       = 200 // schemas that apply to one value
+	bytesPerStep   = 64  // of text count as one step
 )
 
 // generator makes one value. It backtracks: where an attempt is stuck, another
 // alternative is tried, until the steps are used up.
 type generator struct {
-	rng   *rand.Rand
-	steps int
+	rng    *rand.Rand
+	steps  int // taken
+	checks int // left
+}
+
+// ok reports whether v satisfies n.
+func (g *generator) ok(n *node, v *value) bool {
+	c := checker{left: g.checks}
+	fits := c.ok(n, v)
+	g.checks = c.left
+	return fits
+}
+
+// charge counts the making of a text as so many steps.
+func (g *generator) charge(bytes int) { g.steps += bytes / bytesPerStep }
+
+// spent returns the error of a search that has gone on for too long.
+func (g *generator) spent(n *node) error {
+	if g.steps > maxSteps || g.checks <= 0 {
+		return errorAt(n.path, "no value was found that satisfies the schema within the mock's limits")
+	}
+	return nil
 }
 
 // value makes a value for n at a depth below the root.
 func (g *generator) value(n *node, depth int) (*value, error) {
-	if g.steps++; g.steps > maxSteps {
-		return nil, errorAt(n.path, "no value was found that satisfies the schema within the mock's limits")
+	g.steps++
+	if err := g.spent(n); err != nil {
+		return nil, err
 	}
 	if depth > hardDepth {
 		return nil, errStuck
@@ -33,13 +56,17 @@ func (g *generator) value(n *node, depth int) (*value, error) {
 	e := expander{g: g, small: depth >= softDepth}
 	e.yield = func(parts []*node) bool {
 		choices++
-		for range triesPerChoice {
-			v, err := g.combine(parts, depth)
-			if err == nil && (&checker{left: maxChecks}).ok(n, v, 0) {
+		tries := triesPerChoice
+		if slices.ContainsFunc(parts, (*node).excludes) {
+			tries = triesByChance
+		}
+		for range tries {
+			v, err := g.combine(n, parts, depth)
+			if err == nil {
 				found = v
 				return false
 			}
-			if err != nil && !errors.Is(err, errStuck) {
+			if !errors.Is(err, errStuck) {
 				failed = err
 				return false
 			}
@@ -52,6 +79,8 @@ func (g *generator) value(n *node, depth int) (*value, error) {
 		return found, nil
 	case failed != nil:
 		return nil, failed
+	case g.spent(n) != nil:
+		return nil, g.spent(n)
 	}
 	return nil, errStuck
 }
@@ -70,9 +99,15 @@ func (e *expander) expand(parts, todo []*node) bool {
 	if len(todo) == 0 {
 		return e.yield(parts)
 	}
+	if e.g.steps++; e.g.steps > maxSteps {
+		return false
+	}
 	n, todo := todo[0], slices.Clone(todo[1:])
-	if n.never || len(parts) > maxParts {
+	switch {
+	case n.never || len(parts) > maxParts:
 		return true
+	case slices.Contains(parts, n):
+		return e.expand(parts, todo)
 	}
 	parts = append(slices.Clip(parts), n)
 	if n.target != nil {
@@ -125,25 +160,31 @@ func (e *expander) order(options []*node) []*node {
 	return options
 }
 
-// combine makes a value to which all of parts apply, their alternatives aside.
-func (g *generator) combine(parts []*node, depth int) (*value, error) {
+// combine makes a value that is all that parts ask, alternatives aside, and
+// that satisfies n with all that it says.
+func (g *generator) combine(n *node, parts []*node, depth int) (*value, error) {
+	satisfies := func(v *value) bool { return g.ok(n, v) }
 	if v, listed := g.listed(parts); listed {
-		if v == nil {
+		if v == nil || !satisfies(v) {
 			return nil, errStuck
 		}
 		return v, nil
 	}
-	err := errStuck
 	for _, t := range g.types(parts, depth) {
-		v, err2 := g.typed(t, parts, depth)
-		if err2 == nil {
+		v, err := g.typed(t, parts, depth)
+		if err == nil && satisfies(v) {
 			return v, nil
 		}
-		if !errors.Is(err2, errStuck) {
-			return nil, err2
+		if err != nil && !errors.Is(err, errStuck) {
+			return nil, err
 		}
 	}
-	return nil, err
+	return nil, errStuck
+}
+
+// excludes reports whether n says what a value must not be.
+func (n *node) excludes() bool {
+	return n.not != nil || n.oneOf != nil || n.when != nil || n.maxContains != nil
 }
 
 func (g *generator) typed(t string, parts []*node, depth int) (*value, error) {
@@ -175,7 +216,7 @@ func (g *generator) listed(parts []*node) (v *value, listed bool) {
 		}
 		var fit []*value
 		for _, v := range values {
-			if !slices.ContainsFunc(parts, func(p *node) bool { return !(&checker{left: maxChecks}).ok(p, v, 0) }) {
+			if !slices.ContainsFunc(parts, func(p *node) bool { return !g.ok(p, v) }) {
 				fit = append(fit, v)
 			}
 		}

@@ -6,13 +6,14 @@ import (
 	"math/rand/v2"
 	"regexp"
 	"regexp/syntax"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 )
 
 const (
 	maxPattern   = 2000 // bytes of a pattern
-	patternTries = 16
+	patternTries = 32
 	moreRepeats  = 3 // repetitions more than a pattern asks at least
 )
 
@@ -54,8 +55,9 @@ func goEscapes(s string) string {
 	return string(out)
 }
 
-// matching makes a string that matches p, of least to limit characters.
-func (g *generator) matching(p *pattern, least, limit int) (string, bool) {
+// matching makes a string that matches p, is at least least characters long,
+// and fits.
+func (g *generator) matching(p *pattern, least int, fits func(string) bool) (string, bool) {
 	for try := range patternTries {
 		seed := g.rng.Uint64()
 		more := moreRepeats
@@ -70,10 +72,12 @@ func (g *generator) matching(p *pattern, least, limit int) (string, bool) {
 			m.write(p.tree)
 		}
 		s := string(m.out)
-		for open := least - len(m.out); open > 0; open-- { // a pattern without an end takes more after it
-			s += "x"
+		// A pattern without an end takes more after it.
+		s += strings.Repeat("x", max(0, least-len(m.out)))
+		if g.charge(len(s)); g.steps > maxSteps {
+			return "", false
 		}
-		if n := utf8.RuneCountInString(s); n >= least && n <= limit && p.re.MatchString(s) {
+		if p.re.MatchString(s) && fits(s) {
 			return s, true
 		}
 	}

@@ -3,8 +3,8 @@ package schema
 import (
 	"math"
 	"math/big"
+	"slices"
 	"strings"
-	"unicode/utf8"
 )
 
 const (
@@ -146,11 +146,20 @@ func (g *generator) text(parts []*node) (*value, error) {
 	if least > limit {
 		return nil, errStuck
 	}
+	fits := func(s string) bool {
+		return !slices.ContainsFunc(parts, func(n *node) bool { return !n.stringOK(s) })
+	}
+	patterned := false
 	for _, n := range parts {
 		if n.pattern != nil {
-			s, ok := g.matching(n.pattern, least, limit)
-			return stuckUnless(s, ok)
+			patterned = true
+			if s, ok := g.matching(n.pattern, least, fits); ok {
+				return stuckUnless(s, ok)
+			}
 		}
+	}
+	if patterned {
+		return nil, errStuck
 	}
 	for _, n := range parts {
 		if s, ok := g.formatted(n.format, least, limit); ok {
@@ -170,14 +179,15 @@ func stuckUnless(s string, ok bool) (*value, error) {
 // plain makes words.
 func (g *generator) plain(least, limit int) string {
 	words := strings.Fields(nouns)
-	s := words[g.rng.IntN(len(words))]
-	if g.rng.IntN(3) == 0 {
-		s += " " + words[g.rng.IntN(len(words))]
+	var b strings.Builder
+	b.WriteString(words[g.rng.IntN(len(words))])
+	for b.Len() < least || b.Len() < limit/2 && g.rng.IntN(4) == 0 {
+		b.WriteByte(' ')
+		b.WriteString(words[g.rng.IntN(len(words))])
 	}
-	for utf8.RuneCountInString(s) < least {
-		s += " " + words[g.rng.IntN(len(words))]
-	}
-	if len(s) > max(limit, least) {
+	s := b.String()
+	g.charge(len(s))
+	if len(s) > limit {
 		s = s[:limit]
 	}
 	return s

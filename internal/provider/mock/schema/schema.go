@@ -63,7 +63,7 @@ func Generate(schema json.RawMessage, o Options) (json.RawMessage, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &generator{rng: newRand(o.Seed)}
+	g := &generator{rng: newRand(o.Seed), checks: maxChecks}
 	v, err := g.value(root, 0)
 	if errors.Is(err, errStuck) {
 		return nil, errorAt(root.path, "no value was found that satisfies the schema")
@@ -92,5 +92,5 @@ func Valid(schema json.RawMessage, text []byte) (bool, error) {
 	if err != nil {
 		return false, nil //nolint:nilerr // the answer is no
 	}
-	return (&checker{left: maxChecks}).ok(root, v, 0), nil
+	return (&checker{left: maxChecks}).ok(root, v), nil
 }
