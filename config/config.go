@@ -1,5 +1,7 @@
 package config
 
+import "math"
+
 // Config is everything that an operator can set, resolved: after Load no
 // default is left to be applied by a reader, except where a field says so.
 type Config struct {
@@ -34,9 +36,16 @@ type Config struct {
 	origins origins
 }
 
-// Default returns the configuration of an empty environment and no file,
-// before the built-in mock provider is added.
+// Default returns the settings that hold without a file and an environment, but
+// no provider.
 func Default() *Config {
+	c := unresolved()
+	c.resolve()
+	return c
+}
+
+// unresolved returns the defaults with marks where another setting decides.
+func unresolved() *Config {
 	c := &Config{}
 	setDefaults(c)
 	return c
@@ -62,7 +71,7 @@ type Limits struct {
 }
 
 // burstUnset marks a burst that nobody gave; Load replaces it.
-const burstUnset = -1
+const burstUnset = math.MinInt32
 
 func (l *Limits) setDefaults() { l.Burst = burstUnset }
 

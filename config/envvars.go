@@ -37,6 +37,7 @@ var gatewayVars = []EnvVar{
 // otelVars are those of the OpenTelemetry specification that the gateway obeys.
 var otelVars = []EnvVar{
 	{Name: "OTEL_SDK_DISABLED", Default: "false", Help: "true switches traces off."},
+	{Name: "OTEL_TRACES_EXPORTER", Default: "otlp", Help: "none switches traces off."},
 	{Name: "OTEL_EXPORTER_OTLP_ENDPOINT", Help: "Base URL of an OTLP/HTTP collector; /v1/traces is appended."},
 	{Name: "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", Key: "telemetry.traces.endpoint", Help: "Full URL of the traces endpoint; wins over the base URL."},
 	{Name: "OTEL_EXPORTER_OTLP_HEADERS", Secret: true, Help: "Headers for the collector: name=value, parted by commas, percent-encoded."},

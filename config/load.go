@@ -30,7 +30,7 @@ type loader struct {
 // *Error for each fault found; it names file, line and key and holds no
 // secret. Nothing outside is changed.
 func Load(s Source) (*Config, error) {
-	l := &loader{env: newEnvironment(s), config: Default(), declared: map[string]bool{}}
+	l := &loader{env: newEnvironment(s), config: unresolved(), declared: map[string]bool{}}
 	l.probs.origins = origins{}
 	l.file(s.File)
 	l.overlay()
@@ -38,7 +38,10 @@ func Load(s Source) (*Config, error) {
 	if err := l.err(); err != nil {
 		return nil, err
 	}
-	l.resolve()
+	if len(l.config.Providers) == 0 {
+		l.config.mock()
+	}
+	l.config.resolve()
 	l.paths()
 	if err := l.err(); err != nil {
 		return nil, err

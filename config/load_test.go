@@ -2,10 +2,6 @@ package config
 
 import "testing"
 
-func lookup(env map[string]string) func(string) (string, bool) {
-	return func(name string) (string, bool) { v, ok := env[name]; return v, ok }
-}
-
 func TestClassicThree(t *testing.T) {
 	c, err := Load(Source{LookupEnv: lookup(map[string]string{
 		"OPENAI_API_KEY": "sk-test-0000", "MODEL_NAME": "gpt-4o", "BASE_URL": "https://host.example/v1/chat/completions",

@@ -35,10 +35,21 @@ func (l *loader) overlayKey(v EnvVar) {
 		return
 	}
 	if err := setPath(reflectOf(l.config), v.Key, text); err != nil {
-		l.env.fail(v.Name, err.Error())
+		l.badVar(v.Name, err.Error())
 		return
 	}
 	l.probs.origins[v.Key] = origin{env: v.Name}
+}
+
+// badVar records a bad value: as a fault, or for the OTEL_* variables, which
+// platforms set for programs that they do not know, as a remark, as their
+// specification wants.
+func (l *loader) badVar(name, msg string) {
+	if strings.HasPrefix(name, "OTEL_") {
+		l.warn("%s: %s; it is ignored", name, msg)
+		return
+	}
+	l.env.fail(name, msg)
 }
 
 func (l *loader) lookup(v EnvVar) (string, bool) {
@@ -163,23 +174,30 @@ func (l *loader) otel() {
 		}
 		t.Resource[k] = v
 	})
+	l.otelNumbers(t)
+	off, _ := l.env.get("OTEL_SDK_DISABLED")
+	exporter, _ := l.env.get("OTEL_TRACES_EXPORTER")
+	if strings.EqualFold(off, "true") || exporter == "none" {
+		t.Endpoint = ""
+	}
+}
+
+func (l *loader) otelNumbers(t *Traces) {
 	if text, ok := l.env.get("OTEL_EXPORTER_OTLP_TIMEOUT"); ok {
 		n, err := strconv.ParseUint(text, 10, 31)
 		if err != nil || n == 0 {
-			l.env.fail("OTEL_EXPORTER_OTLP_TIMEOUT", fmt.Sprintf("%q is not a number of milliseconds", text))
+			l.badVar("OTEL_EXPORTER_OTLP_TIMEOUT", fmt.Sprintf("%q is not a number of milliseconds", text))
+		} else {
+			t.Timeout = Duration(time.Duration(n) * ms)
 		}
-		t.Timeout = Duration(time.Duration(n) * ms)
 	}
 	if text, ok := l.env.get("OTEL_TRACES_SAMPLER_ARG"); ok {
 		f, err := strconv.ParseFloat(text, 64)
 		if err != nil || !(f >= 0 && f <= 1) {
-			l.env.fail("OTEL_TRACES_SAMPLER_ARG", fmt.Sprintf("%q is not a number from 0 to 1", text))
-			return
+			l.badVar("OTEL_TRACES_SAMPLER_ARG", fmt.Sprintf("%q is not a number from 0 to 1", text))
+		} else {
+			t.Ratio = Percent(f*hundredPercent + 0.5)
 		}
-		t.Ratio = Percent(f*hundredPercent + 0.5)
-	}
-	if off, ok := l.env.get("OTEL_SDK_DISABLED"); ok && strings.EqualFold(off, "true") {
-		t.Endpoint = ""
 	}
 }
 
@@ -196,8 +214,8 @@ func (l *loader) pairs(name string, get func(string) (string, bool), set func(k,
 		}
 		k, v, err := pair(entry)
 		if err != nil {
-			l.env.fail(name, fmt.Sprintf("entry %d is not in the form name=value", i+1))
-			return
+			l.badVar(name, fmt.Sprintf("entry %d is not in the form name=value", i+1))
+			continue
 		}
 		set(k, v)
 	}

@@ -1,9 +1,5 @@
 package config
 
-import (
-	"strings"
-)
-
 // defaultAzureVersion is the latest dated general-availability api-version.
 const defaultAzureVersion = "2024-10-21"
 
@@ -65,10 +61,14 @@ func holds(keys []Secret, v string) bool {
 }
 
 // customaryKey gives a provider of the file that lists no keys the one of its
-// type's variable.
+// type's variable. The key of OpenAI itself is not given to servers that only
+// speak as OpenAI does.
 func (l *loader) customaryKey(name string, p *Provider) {
 	info, ok := p.Type.Info()
 	if !ok || info.KeyEnv == "" || len(p.Keys) > 0 || !l.declared[name] {
+		return
+	}
+	if info.Kind == KindOpenAI && p.BaseURL != "" && trimBase(info.Wire, p.BaseURL) != info.BaseURL {
 		return
 	}
 	if v, ok := l.env.secret(info.KeyEnv); ok {
@@ -196,15 +196,4 @@ func (l *loader) extras(p *Provider) {
 		set(&p.Location, "GOOGLE_CLOUD_LOCATION")
 		set(&p.Credentials, "GOOGLE_APPLICATION_CREDENTIALS")
 	}
-}
-
-// splitModel parts provider/model when the first part is a configured
-// provider.
-func (c *Config) splitModel(model string) (provider string, ok bool) {
-	provider, rest, found := strings.Cut(model, "/")
-	if !found || rest == "" {
-		return "", false
-	}
-	_, ok = c.Providers[provider]
-	return provider, ok
 }

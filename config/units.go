@@ -76,8 +76,7 @@ func parseDuration(s string) (time.Duration, error) {
 // GiB, TiB (powers of 1024) or kB, KB, MB, GB, TB (powers of 1000).
 type Size int64
 
-// sizeUnits are ordered so that the first suffix that fits is the unit meant,
-// and the first binary unit that divides a size is the one to print.
+// sizeUnits are ordered so that the first suffix that fits is the unit meant.
 var sizeUnits = []struct {
 	name  string
 	bytes int64
@@ -89,14 +88,15 @@ var sizeUnits = []struct {
 // Bytes returns s as a number of bytes.
 func (s Size) Bytes() int64 { return int64(s) }
 
-// String returns the size in the largest binary unit that divides it.
+// String returns the size in the largest unit that divides it.
 func (s Size) String() string {
-	for _, u := range sizeUnits[:4] {
-		if s != 0 && int64(s)%u.bytes == 0 {
-			return strconv.FormatInt(int64(s)/u.bytes, 10) + u.name
+	n, name := int64(s), ""
+	for _, u := range sizeUnits {
+		if q := int64(s) / u.bytes; int64(s)%u.bytes == 0 && q < n {
+			n, name = q, u.name
 		}
 	}
-	return strconv.FormatInt(int64(s), 10)
+	return strconv.FormatInt(n, 10) + name
 }
 
 // MarshalText returns String.

@@ -49,8 +49,6 @@ func (v *validator) keys(path string, p *Provider, info KindInfo) {
 		at := path + ".keys[" + strconv.Itoa(i) + "]"
 		text := k.Reveal()
 		switch {
-		case text == "":
-			v.add(at, "is empty")
 		case !visible.MatchString(text):
 			v.add(at, "holds a space, a line break or another sign that no key has")
 		case seen[text] != 0:
