@@ -4,16 +4,8 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/llm-gateway/llm-gateway/internal/dialect/lenient"
 	"github.com/llm-gateway/llm-gateway/internal/llm"
-)
-
-// Codes that the gateway gives an error of its provider, whatever the provider
-// called it.
-const (
-	codeQuota    = "insufficient_quota"
-	codeTooLong  = "context_length_exceeded"
-	codeFiltered = "content_filter"
-	codeNoModel  = "model_not_found"
 )
 
 // The codes and types of providers that say more than the status. They are
@@ -82,19 +74,19 @@ func (f *fault) mentions(phrases ...string) bool {
 func (k Codec) classify(status int, f *fault, e *llm.Error) llm.Kind {
 	switch {
 	case f.filtered(status):
-		e.Code = codeFiltered
+		e.Code = lenient.CodeFiltered
 		return llm.KindContentFiltered
 	case f.tooLong(status):
-		e.Code = codeTooLong
+		e.Code = lenient.CodeTooLong
 		return llm.KindInvalidRequest
 	case k.outOfQuota(status, f):
-		e.Code, e.Permanent = codeQuota, true
+		e.Code, e.Permanent = lenient.CodeQuota, true
 		return llm.KindUpstreamRateLimited
 	case f.refused(status):
 		e.Code = ""
 		return llm.KindUpstreamAuth
 	case status == http.StatusNotFound, status < 500 && f.says(modelCodes):
-		e.Code = codeNoModel
+		e.Code = lenient.CodeNoModel
 		return llm.KindNotFound
 	}
 	if status == 0 {
@@ -128,7 +120,7 @@ func (k Codec) outOfQuota(status int, f *fault) bool {
 		return true
 	}
 	if f.says(quotaCodes) {
-		throttled := k.QuotaThrottles && strings.EqualFold(or(f.code, f.typ), codeQuota)
+		throttled := k.QuotaThrottles && strings.EqualFold(or(f.code, f.typ), lenient.CodeQuota)
 		return !throttled || f.mentions("free allocated quota")
 	}
 	if status == http.StatusForbidden || status == http.StatusTooManyRequests || status == http.StatusBadRequest {
@@ -152,29 +144,19 @@ func (f *fault) refused(status int) bool {
 
 func byStatus(status int, f *fault, e *llm.Error) llm.Kind {
 	switch status {
-	case http.StatusRequestTimeout, http.StatusGatewayTimeout:
-		return llm.KindTimeout
-	case http.StatusRequestEntityTooLarge:
-		return llm.KindRequestTooLarge
 	case http.StatusTooManyRequests, statusFlexCapacity:
 		// One request above the whole limit, and a limit that lasts for hours,
 		// do not pass by waiting.
 		e.Permanent = f.mentions("request too large", "per day", "(rpd)", "(tpd)")
 		return llm.KindUpstreamRateLimited
-	case http.StatusConflict, http.StatusFailedDependency, http.StatusTooEarly, statusClientClosed:
+	case http.StatusFailedDependency:
 		return llm.KindUpstreamError
 	}
-	if status >= 400 && status < 500 {
-		return llm.KindInvalidRequest
-	}
-	return llm.KindUpstreamError
+	return lenient.KindOf(status)
 }
 
-// Statuses without a name in net/http.
-const (
-	statusFlexCapacity = 498 // Groq
-	statusClientClosed = 499
-)
+// statusFlexCapacity is Groq's answer when its flexible tier is full.
+const statusFlexCapacity = 498
 
 // byWords decides for an error without a status: one in a stream, or one in
 // the body of an answer with status 200.

@@ -2,8 +2,6 @@ package openai
 
 import (
 	"bytes"
-	"errors"
-	"net/http"
 	"strconv"
 	"strings"
 
@@ -37,21 +35,8 @@ func (k Codec) DecodeError(status int, body []byte) *llm.Error {
 	}
 	e := &llm.Error{Code: f.code, Param: dialect.Redact(f.param)}
 	e.Kind = k.classify(status, &f, e)
-	e.Status = status
-	e.RetryAfter = dialect.RetryHint(f.message)
 	e.Code = tidyCode(e.Code)
-	message := dialect.Redact(f.message)
-	if own := ownMessage(e); own != "" || message == "" {
-		if message != "" {
-			e.Err = errors.New(message)
-		}
-		message = own
-	}
-	if message == "" {
-		message = opaque(status, body, f.json)
-	}
-	e.Message = message
-	return e
+	return lenient.Explain(e, status, f.message, body)
 }
 
 // tidyCode leaves out codes that only repeat the status, and such as are no
@@ -66,38 +51,6 @@ func tidyCode(code string) string {
 		}
 	}
 	return code
-}
-
-// ownMessage replaces what a provider says about the gateway's account.
-func ownMessage(e *llm.Error) string {
-	switch {
-	case e.Kind == llm.KindUpstreamAuth:
-		return "the provider refused the gateway's credential"
-	case e.Kind == llm.KindUpstreamRateLimited && e.Permanent && e.Code == codeQuota:
-		return "the gateway's quota with the provider is used up"
-	}
-	return ""
-}
-
-// opaque describes an error without a message of its own. HTML is never
-// quoted, of plain text a short beginning.
-func opaque(status int, body []byte, isJSON bool) string {
-	s := "the provider failed"
-	if status > 0 {
-		s = "the provider answered " + strconv.Itoa(status)
-		if name := http.StatusText(status); name != "" {
-			s += " " + name
-		}
-	}
-	b := bytes.TrimSpace(body)
-	if isJSON || len(b) == 0 || bytes.IndexByte(b, '<') >= 0 || bytes.IndexByte(b, 0) >= 0 {
-		return s
-	}
-	const quoted = 200
-	if len(b) > 4*quoted {
-		b = b[:4*quoted]
-	}
-	return s + ": " + dialect.Clip(dialect.Redact(string(b)), quoted)
 }
 
 // readFault tries the shapes of the known providers. A list holds one error

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/llm-gateway/llm-gateway/internal/dialect/dialecttest"
 	"github.com/llm-gateway/llm-gateway/internal/llm"
 )
 
@@ -46,7 +47,7 @@ func TestRecordedErrors(t *testing.T) {
 	}
 	for _, tc := range cases {
 		t.Run(tc.file, func(t *testing.T) {
-			e := Codec{}.DecodeError(tc.status, fixture(t, tc.file))
+			e := Codec{}.DecodeError(tc.status, dialecttest.Fixture(t, tc.file))
 			if e.Kind != tc.kind || e.Code != tc.code || e.Param != tc.param || e.Message == "" {
 				t.Errorf("got %s code %q param %q: %s", e.Kind, e.Code, e.Param, e.Message)
 			}

@@ -1,90 +1,24 @@
 package openai
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
-	"flag"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
+	"github.com/llm-gateway/llm-gateway/internal/dialect/dialecttest"
 	"github.com/llm-gateway/llm-gateway/internal/llm"
-	"github.com/llm-gateway/llm-gateway/pkg/sse"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
-
-// root returns the folder of go.mod.
-func root(t testing.TB) string {
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir
-		}
-		if dir == filepath.Dir(dir) {
-			t.Fatal("no go.mod above the test")
-		}
-		dir = filepath.Dir(dir)
-	}
-}
-
-// fixture reads a recorded body or stream, and skips the test when the
-// recordings are not beside the repository.
-func fixture(t testing.TB, name string) []byte {
-	t.Helper()
-	b, err := os.ReadFile(filepath.Join(root(t), "..", "shared", "providers", "fixtures", name))
-	if os.IsNotExist(err) {
-		t.Skipf("SKIPPED: the recorded fixtures are not here (%s)", name)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
 
 // stream returns a recording as the bytes of a stream; one payload per line
 // gets its framing and a [DONE].
 func stream(t testing.TB, name string) []byte {
-	b := fixture(t, name)
+	b := dialecttest.Fixture(t, name)
 	if !strings.HasSuffix(name, ".jsonl") {
 		return b
 	}
-	var out []byte
-	for line := range bytes.Lines(b) {
-		if line = bytes.TrimSpace(line); len(line) > 0 {
-			out = sse.AppendData(out, line)
-		}
-	}
-	return append(out, "data: [DONE]\n\n"...)
-}
-
-// golden compares got with testdata/name.
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", name, diff)
-	}
+	return append(dialecttest.Chunks(b), "data: [DONE]\n\n"...)
 }
 
 // testdata reads an input written for the tests.
@@ -99,23 +33,7 @@ func testdata(t testing.TB, name string) []byte {
 
 // decodeStream decodes the bytes of a stream as a provider would send them.
 func decodeStream(k Codec, r io.Reader) ([]llm.Event, error) {
-	rd := sse.NewReader(r, sse.Options{})
-	defer rd.Release()
-	d := k.NewStreamDecoder()
-	var events []llm.Event
-	for {
-		ev, err := rd.Next()
-		cut := errors.Is(err, io.ErrUnexpectedEOF)
-		if errors.Is(err, io.EOF) || cut && !json.Valid(ev.Data) && !bytes.HasPrefix(ev.Data, doneMark) {
-			return d.End(events)
-		}
-		if err != nil && !cut {
-			return events, err
-		}
-		if events, err = d.Decode(events, ev); err != nil {
-			return events, err
-		}
-	}
+	return dialecttest.DecodeFrom(k.NewStreamDecoder(), r)
 }
 
 // collect sums the events of a stream up to the whole answer that they make.

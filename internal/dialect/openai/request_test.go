@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/llm-gateway/llm-gateway/internal/dialect/dialecttest"
 	"github.com/llm-gateway/llm-gateway/internal/llm"
 )
 
@@ -50,7 +51,7 @@ func TestRecordedRequests(t *testing.T) {
 		"azure/error-429.request.json", "openai-compatible/openrouter-error-429.request.json",
 	} {
 		t.Run(file, func(t *testing.T) {
-			r, err := Codec{}.DecodeRequest(llm.OpChat, fixture(t, file))
+			r, err := Codec{}.DecodeRequest(llm.OpChat, dialecttest.Fixture(t, file))
 			if err != nil {
 				t.Fatal(err)
 			}

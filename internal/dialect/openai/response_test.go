@@ -3,7 +3,6 @@ package openai
 import (
 	"bytes"
 	"encoding/json"
-	"io"
 	"strings"
 	"testing"
 
@@ -11,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/llm-gateway/llm-gateway/internal/dialect"
+	"github.com/llm-gateway/llm-gateway/internal/dialect/dialecttest"
 	"github.com/llm-gateway/llm-gateway/internal/llm"
 	"github.com/llm-gateway/llm-gateway/pkg/jsonedit"
 	"github.com/llm-gateway/llm-gateway/pkg/sse"
@@ -41,7 +41,7 @@ func TestRecordedResponses(t *testing.T) {
 	}
 	for _, tc := range cases {
 		t.Run(tc.file, func(t *testing.T) {
-			body := fixture(t, tc.file)
+			body := dialecttest.Fixture(t, tc.file)
 			r, err := Codec{}.DecodeResponse(llm.OpChat, body)
 			if err != nil {
 				t.Fatal(err)
@@ -215,7 +215,7 @@ func TestAppendResponse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "response.golden.json", body)
+	dialecttest.Golden(t, "response.golden.json", body)
 	if diff := cmp.Diff(r, reread(t, llm.OpChat, r)); diff != "" {
 		t.Error(diff)
 	}
@@ -345,7 +345,7 @@ func TestEmbeddingAnswers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "embeddings.golden.json", body)
+	dialecttest.Golden(t, "embeddings.golden.json", body)
 	for _, bad := range []string{`{"data":[{"embedding":[]}]}`, `{"data":[{"embedding":["x"]}]}`, `{"data":[{}]}`, `{"data":[{"embedding":"?"}]}`, `{"model":"m"}`, `{"error":{"message":"m"}}`} {
 		if r, err := (Codec{}).DecodeResponse(llm.OpEmbed, []byte(bad)); err == nil {
 			t.Errorf("%s: %+v", bad, r.Embeddings)
@@ -354,7 +354,7 @@ func TestEmbeddingAnswers(t *testing.T) {
 	if err := PackEmbeddings(&llm.Response{Embeddings: []llm.Embedding{{Base64: "AAA="}}}, false); err == nil {
 		t.Error("three bytes are no float32")
 	}
-	rec := fixture(t, "openai/openai-embedding.json")
+	rec := dialecttest.Fixture(t, "openai/openai-embedding.json")
 	if r, err = (Codec{}).DecodeResponse(llm.OpEmbed, rec); err != nil || len(r.Embeddings) != 2 || len(r.Embeddings[0].Vector) != 5 {
 		t.Errorf("%v %+v", err, r)
 	}
@@ -409,7 +409,7 @@ func encodeStream(o dialect.StreamOptions, events []llm.Event, f *dialect.Facts)
 func TestStreamEncoder(t *testing.T) {
 	o := dialect.StreamOptions{Model: "chat", Created: 1700000000, ID: "chatcmpl-r1", IncludeUsage: true}
 	out := encodeStream(o, everything(), nil)
-	golden(t, "stream.golden.sse", out)
+	dialecttest.Golden(t, "stream.golden.sse", out)
 	o.IncludeUsage = false
 	plain := encodeStream(o, everything(), nil)
 	if bytes.Contains(plain, []byte(`usage`)) {
@@ -529,39 +529,18 @@ func FuzzStream(f *testing.F) {
 }
 
 func TestEverySplit(t *testing.T) {
-	raw := encodeStream(dialect.StreamOptions{Model: "m", IncludeUsage: true, Created: 1}, everything(), nil)
-	want, err := decodeStream(Codec{}, bytes.NewReader(raw))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range raw {
-		got, err := decodeStream(Codec{}, &halves{raw[:i], raw[i:]})
-		if err != nil {
-			t.Fatalf("split at %d: %v", i, err)
-		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Fatalf("split at %d:\n%s", i, diff)
-		}
-		// A stream that stops here is complete only behind the finish.
-		_, err = decodeStream(Codec{}, bytes.NewReader(raw[:i]))
-		if whole := bytes.Contains(raw[:i], []byte(`"finish_reason":"tool_calls"}],"usage":null}`)); whole != (err == nil) {
-			t.Fatalf("cut at %d: %v", i, err)
+	all := everything()
+	few := append(append(all[:1:1], all[4:6]...), all[7], all[10], all[11], all[15], all[16])
+	raw := encodeStream(dialect.StreamOptions{Model: "m", IncludeUsage: true, Created: 1}, few, nil)
+	dialecttest.Splits(t, Codec{}.NewStreamDecoder, raw)
+	// A stream that stops between two events is complete only behind the finish.
+	for i := 0; i < len(raw); {
+		i += bytes.Index(raw[i:], []byte("\n\n")) + 2
+		_, err := decodeStream(Codec{}, bytes.NewReader(raw[:i]))
+		if whole := bytes.Contains(raw[:i], []byte(`"finish_reason":"tool_calls"`)); whole != (err == nil) {
+			t.Errorf("cut at %d: %v", i, err)
 		}
 	}
-}
-
-// halves delivers its two parts in two reads.
-type halves [2][]byte
-
-func (h *halves) Read(p []byte) (int, error) {
-	for i := range h {
-		if len(h[i]) > 0 {
-			n := copy(p, h[i])
-			h[i] = h[i][n:]
-			return n, nil
-		}
-	}
-	return 0, io.EOF
 }
 
 func FuzzElement(f *testing.F) {
