@@ -154,6 +154,9 @@ func (d *decoder) plain(n *yaml.Node, path string) (string, bool) {
 	case n.Kind != yaml.ScalarNode:
 		d.errorf(n, path, "must be a single value, not %s", nodeKind(n))
 		return "", false
+	case n.Style&yaml.TaggedStyle != 0 && n.ShortTag() != "!!str":
+		d.errorf(n, path, "has the tag %s, which has no meaning here", n.ShortTag())
+		return "", false
 	}
 	s, err := d.expand(n.Value)
 	if err != nil {

@@ -48,6 +48,7 @@ func TestStrictYAML(t *testing.T) {
 		{"enum", "telemetry: {log_level: loud}", []string{`gw.yaml:1: telemetry.log_level: "loud" is none of debug, info, warn, error`}},
 		{"hash", "auth: {keys: [{name: a, hash: gw_" + leak + "}]}", []string{`gw.yaml:1: auth.keys[0].hash: is not a key's hash; write "sha256:" and 64 hexadecimal digits, as "llm-gateway keygen" prints`}},
 		{"mask", "redis: {url: '[masked]'}", []string{"gw.yaml:1: redis.url: holds the mask [masked] of a printed configuration; fill the secret in"}},
+		{"binary value", "default_model: !!binary Z3B0", []string{"gw.yaml:1: default_model: has the tag !!binary, which has no meaning here"}},
 		{"name with a dot", "models:\n  gpt-4.1:\n    retries: many", []string{`gw.yaml:3: models["gpt-4.1"].retries: "many" is not a whole number`}},
 		{"root", "- a", []string{"gw.yaml:1: must be a mapping of keys to values, not a list"}},
 		{"two documents", "limits: {rps: 1}\n---\nlimits: {rps: 2}", []string{"gw.yaml:2: a second YAML document; a configuration is one"}},
@@ -79,7 +80,7 @@ func TestEmptyFiles(t *testing.T) {
 // Texts are taken as written, whatever YAML would make of them elsewhere.
 func TestScalarsAsText(t *testing.T) {
 	c := good(t, nil, `
-providers: {p: {type: mock, headers: {X-A: on, X-B: 010, X-C: 1.10, X-D: "null", X-E: 2026-03-01}}}
+providers: {p: {type: mock, headers: {X-A: on, X-B: 010, X-C: 1.10, X-D: "null", X-E: !!str 2026-03-01}}}
 models: {1.0: {targets: [{provider: p, model: 007}]}, off: {targets: [{provider: p, model: true}]}}`)
 	var got []string
 	for _, k := range []string{"X-A", "X-B", "X-C", "X-D", "X-E"} {

@@ -121,6 +121,6 @@ func newDefault(t reflect.Type) reflect.Value {
 // text returns a string as a node, quoted where it needs to be.
 func text(s string) *yaml.Node {
 	n := &yaml.Node{}
-	n.SetString(strings.ReplaceAll(s, "${", "$${"))
+	n.SetString(strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "${", "$${"))
 	return n
 }
