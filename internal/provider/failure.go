@@ -21,6 +21,9 @@ import (
 // judges status and body, and may find there when to come back; the head
 // overrules it.
 func (x *exchange) refusal(ctx context.Context, resp *http.Response) error {
+	if resp.StatusCode < 200 {
+		return redirected(resp.StatusCode) // what follows is no body
+	}
 	body, err := readBody(resp, maxErrorBody)
 	if err != nil && ctx.Err() != nil {
 		return llm.ContextError(ctx)

@@ -8,8 +8,13 @@ import (
 	"github.com/llm-gateway/llm-gateway/pkg/sse"
 )
 
-// keepBatch is the largest buffer that goes back to the pool.
-const keepBatch = 32 << 10
+const (
+	// keepBatch is the largest buffer that a stream keeps, or that goes back
+	// to the pool.
+	keepBatch = 32 << 10
+	// maxPreamble is how many bytes can wait for the answer to begin.
+	maxPreamble = 64 << 10
+)
 
 // rawStream hands the provider's bytes on, whole events at a time. All events
 // that one read brought leave together, so that a burst costs the receiver one
@@ -19,67 +24,72 @@ type rawStream struct {
 	loop
 	watch   dialect.Inspector
 	pooled  *[]byte
-	batch   []byte // shown bytes, not yet delivered or delivered by the last Recv
-	taken   bool   // batch was delivered
-	started bool   // part of the answer was delivered
-	last    error  // what follows the batch: io.EOF or an error
-	more    bool   // the end was a terminal event, not the end of the body
+	batch   []byte    // shown bytes that wait, or that the last Recv delivered
+	taken   bool      // batch was delivered
+	out     llm.Event // what this Recv gathers
+	content bool      // batch holds part of the answer
+	started bool      // part of the answer was delivered
+	last    error     // what follows the batch: io.EOF or an error
+	more    bool      // the end was a terminal event, not the end of the body
 }
 
 // Recv returns the bytes of the next events in an EventRaw. Events before the
 // first piece of the answer wait for it; an EventUsage comes when the usage
 // chunk is hidden and nothing else came with it.
 func (s *rawStream) Recv() (llm.Event, error) {
-	if s.taken {
-		s.batch, s.taken = s.batch[:0], false
-	}
-	out := llm.Event{Kind: llm.EventRaw}
-	content := false
+	s.begin()
 	for s.end == nil && s.last == nil {
 		ev, err := s.next()
 		if err != nil {
-			content = s.stopped(err) || content
+			s.stopped(err)
 			break
 		}
-		if !idle(ev) {
-			if s.see(ev, &out, &content) {
-				return out, nil
-			}
+		if !idle(ev) && s.see(ev) {
+			return s.out, nil
 		}
 		if !s.rd.Buffered() {
 			break
 		}
 	}
-	return s.deliver(out, content)
+	return s.deliver()
 }
 
-// see inspects one event and adds it to the batch. It reports true when out is
-// complete: the event is alone and goes out uncopied.
-func (s *rawStream) see(ev sse.Event, out *llm.Event, content *bool) bool {
+func (s *rawStream) begin() {
+	s.out, s.content = llm.Event{Kind: llm.EventRaw}, false
+	if !s.taken {
+		return
+	}
+	s.batch, s.taken = s.batch[:0], false
+	if cap(s.batch) > keepBatch {
+		s.batch = nil
+	}
+}
+
+// see inspects one event and adds it to the batch. It reports true when it is
+// alone: out is complete then, and the bytes are not copied.
+func (s *rawStream) see(ev sse.Event) (alone bool) {
 	v, err := s.watch.Inspect(ev)
 	if err != nil {
 		s.last = s.told(err)
 		return false
 	}
 	if v.Usage != nil {
-		out.Usage = v.Usage
+		s.out.Usage = v.Usage
 	}
 	if v.Finish != "" {
-		out.Finish = v.Finish
+		s.out.Finish = v.Finish
 	}
-	out.TextBytes += v.TextBytes
+	s.out.TextBytes += v.TextBytes
 	if v.Last {
 		s.last, s.more = io.EOF, true
 	}
 	if v.Hide {
 		return false
 	}
-	// A terminal event is no answer by itself.
-	commits := !v.Preamble && (!v.Last || v.Finish != "" || s.started || *content)
-	*content = *content || commits
-	if commits && len(s.batch) == 0 && !s.tail && (v.Last || !s.rd.Buffered()) {
+	s.content = s.content || s.commits(&v)
+	if s.content && len(s.batch) == 0 && !s.tail && (v.Last || !s.rd.Buffered()) {
 		s.started = true
-		out.Raw = ev.Raw
+		s.out.Raw = ev.Raw
 		return true
 	}
 	s.keep(ev.Raw)
@@ -87,6 +97,18 @@ func (s *rawStream) see(ev sse.Event, out *llm.Event, content *bool) bool {
 		s.keep(missing(ev.Raw))
 	}
 	return false
+}
+
+// commits reports whether an event is part of the answer. A terminal event is
+// none by itself.
+func (s *rawStream) commits(v *dialect.Verdict) bool {
+	switch {
+	case v.Preamble:
+		return len(s.batch) > maxPreamble
+	case v.Last:
+		return v.Finish != "" || s.started
+	}
+	return true
 }
 
 // missing returns what makes an event whole that lacks its blank line.
@@ -97,45 +119,41 @@ func missing(raw []byte) []byte {
 	return []byte("\n\n")
 }
 
-// stopped takes note of how the body ended, and reports whether something is
-// left to be sent.
-func (s *rawStream) stopped(err error) bool {
+// stopped takes note of how the body ended.
+func (s *rawStream) stopped(err error) {
+	s.last = err
 	if err != io.EOF {
-		s.last = err
-		return false
+		return
 	}
 	tail, err := s.watch.End()
-	if err != nil {
+	switch {
+	case err != nil:
 		s.last = s.told(err)
-		return false
+	case len(tail) > 0 && (s.started || s.content):
+		s.keep(tail)
+		s.content = true
 	}
-	s.last = io.EOF
-	if len(tail) == 0 || !s.started {
-		return false
-	}
-	s.keep(tail)
-	return true
 }
 
 // deliver returns the batch, or what the stream came to.
-func (s *rawStream) deliver(out llm.Event, content bool) (llm.Event, error) {
+func (s *rawStream) deliver() (llm.Event, error) {
 	switch {
 	case s.end != nil:
 		return llm.Event{}, s.end
-	case content:
+	case s.content:
 		s.started, s.taken = true, true
-		out.Raw = s.batch
-		return out, nil
-	case out.Usage != nil:
-		return llm.Event{Kind: llm.EventUsage, Usage: out.Usage}, nil
-	case s.last == io.EOF:
-		s.giveBack()
-		return llm.Event{}, s.finish(s.more)
-	case s.last != nil:
-		s.giveBack()
-		return llm.Event{}, s.fail(s.last)
+		s.out.Raw = s.batch
+		return s.out, nil
+	case s.out.Usage != nil:
+		return llm.Event{Kind: llm.EventUsage, Usage: s.out.Usage}, nil
+	case s.last == nil:
+		return llm.Event{Kind: llm.EventPing}, nil
 	}
-	return llm.Event{Kind: llm.EventPing}, nil
+	s.giveBack()
+	if s.last == io.EOF {
+		return llm.Event{}, s.finish(s.more)
+	}
+	return llm.Event{}, s.fail(s.last)
 }
 
 // Close ends the exchange.

@@ -157,7 +157,9 @@ func (l *loop) release() {
 	l.rd.Release()
 }
 
-// decodedStream turns the provider's events into canonical ones.
+// decodedStream turns the provider's events into canonical ones. [DONE] is the
+// terminal event in any dialect; a decoder names another one by returning
+// io.EOF for it. Without one the stream ends where its body does.
 type decodedStream struct {
 	loop
 	dec   dialect.StreamDecoder
@@ -196,8 +198,7 @@ func (s *decodedStream) stop() error {
 // pull reads one event and fills the queue. It reports whether the event was
 // but a sign of life.
 func (s *decodedStream) pull() (alive bool) {
-	clear(s.queue)
-	s.queue, s.at = s.queue[:0], 0
+	s.emptyQueue()
 	ev, err := s.next()
 	switch {
 	case err == io.EOF:
@@ -217,6 +218,18 @@ func (s *decodedStream) pull() (alive bool) {
 		s.last = s.told(err)
 	}
 	return s.last == nil && len(s.queue) == 0
+}
+
+// keepQueue is the longest queue that a stream keeps.
+const keepQueue = 64
+
+// emptyQueue lets go of the delivered events.
+func (s *decodedStream) emptyQueue() {
+	clear(s.queue)
+	s.queue, s.at = s.queue[:0], 0
+	if cap(s.queue) > keepQueue {
+		s.queue = nil
+	}
 }
 
 func (s *decodedStream) finishDecoding(more bool) {

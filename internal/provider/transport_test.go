@@ -20,6 +20,9 @@ func TestTransportDefaults(t *testing.T) {
 	if tr.IdleConnTimeout != 90*time.Second || tr.TLSHandshakeTimeout != 10*time.Second || tr.ResponseHeaderTimeout != 0 {
 		t.Errorf("idle %v, handshake %v, head %v", tr.IdleConnTimeout, tr.TLSHandshakeTimeout, tr.ResponseHeaderTimeout)
 	}
+	if tr.MaxResponseHeaderBytes != maxHead {
+		t.Errorf("heads of %d bytes", tr.MaxResponseHeaderBytes)
+	}
 	if !tr.DisableCompression || tr.Proxy == nil || !tr.Protocols.HTTP1() || tr.Protocols.HTTP2() {
 		t.Errorf("compression off %v, protocols %v", tr.DisableCompression, tr.Protocols)
 	}

@@ -142,6 +142,7 @@ func testEndless(t *testing.T, r *run) {
 		{"error", typed(500, "text/plain"), false, r.Verdict(500)},
 		{"redirect", typed(302, "text/plain"), false, r.Verdict(302)},
 		{"answer instead of a stream", typed(200, "text/plain"), true, retry()},
+		{"other protocol", "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n", false, r.Verdict(301)},
 		{"event", typed(200, "text/event-stream") + Chunk("data: "), true, retry()},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
