@@ -1,0 +1,267 @@
+package limits
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/llm-gateway/llm-gateway/internal/llm"
+)
+
+// DefaultOutput is how many output tokens are reserved for a call that sets no
+// maximum.
+const DefaultOutput = 1024
+
+// Engine keeps the counters. Memory and Redis are the engines; one may serve
+// many Limiters, one after the other or at once.
+type Engine interface {
+	// bind prepares a subject; counters of the same scope and name go on.
+	bind(s *Subject)
+	// take reserves for all of the lease's subjects or for none. An error says
+	// that the limits could not be checked.
+	take(ctx context.Context, l *Lease) (refusal, error)
+	// settle ends a reservation that take has made.
+	settle(l *Lease, u used)
+}
+
+// Options makes a Limiter.
+type Options struct {
+	Rules  Rules
+	Engine Engine // nil = a new Memory
+
+	// DefaultOutput is reserved for a call that sets no maximum of output
+	// tokens; 0 = DefaultOutput. It is never a reason to refuse: what would go
+	// beyond a minute's tokens is not reserved.
+	DefaultOutput int64
+
+	// Priced reports whether the price is known of every target that may
+	// answer a call. It is asked only for calls under a budget; those of which
+	// it says no are refused. nil = calls without a price are let through, and
+	// no budget counts them.
+	Priced func(c *llm.Call) bool
+}
+
+// Limiter admits calls under the rules of one configuration. It is safe for
+// concurrent use and needs no closing.
+type Limiter struct {
+	o       Options
+	gateway *Subject // nil = no limits
+	tenants map[string]*Subject
+	keys    map[string]*Subject
+	routes  map[string]*Subject
+}
+
+// New resolves the rules. Counters that the engine holds are kept, whatever the
+// rules were before.
+func New(o Options) *Limiter {
+	if o.Engine == nil {
+		o.Engine = NewMemory(nil)
+	}
+	if o.DefaultOutput <= 0 {
+		o.DefaultOutput = DefaultOutput
+	}
+	l := &Limiter{o: o}
+	if !o.Rules.Gateway.Unlimited() {
+		l.gateway = l.subject(ScopeGateway, "", o.Rules.Gateway)
+	}
+	l.tenants = l.subjects(ScopeTenant, o.Rules.Tenants)
+	l.keys = l.subjects(ScopeKey, o.Rules.Keys)
+	l.routes = l.subjects(ScopeRoute, o.Rules.Routes)
+	return l
+}
+
+func (l *Limiter) subjects(scope Scope, rules map[string]Rule) map[string]*Subject {
+	m := make(map[string]*Subject, len(rules))
+	for name, r := range rules {
+		if !r.Unlimited() {
+			m[name] = l.subject(scope, name, r)
+		}
+	}
+	return m
+}
+
+func (l *Limiter) subject(scope Scope, name string, r Rule) *Subject {
+	s := newSubject(scope, name, r)
+	l.o.Engine.bind(s)
+	return s
+}
+
+// Unlimited reports whether the rules bound nothing: then there is no need to
+// ask.
+func (l *Limiter) Unlimited() bool {
+	return l.gateway == nil && len(l.tenants)+len(l.keys)+len(l.routes) == 0
+}
+
+// Lease is what one call has reserved. It is reused: nothing may be done with
+// it after Settle.
+type Lease struct {
+	engine   Engine
+	n        int
+	subjects [scopes]*Subject
+	tokens   [scopes]int64 // reserved
+	slots    [scopes]int64 // the window's second in which they are counted
+	remains  [scopes]remains
+	prompt   int64 // estimate; 0 when no subject counts tokens or money
+	id       uint64
+}
+
+// remains is what is left of a subject's limits after an admission.
+type remains struct {
+	requests      int64
+	requestsReset time.Duration
+	tokens        int64
+	tokensReset   time.Duration
+}
+
+func (l *Lease) note(i int, r remains) { l.remains[i] = r }
+
+// leases are reused. The pool is no state of the program: it holds nothing.
+var leases = sync.Pool{New: func() any { return new(Lease) }}
+
+func (l *Lease) release() {
+	*l = Lease{}
+	leases.Put(l)
+}
+
+// Admit reserves for a call what it may use: everything or nothing. Errors are
+// *llm.Error of KindRateLimited or KindBudgetExceeded that name the limit, or
+// of KindOverloaded when the limits cannot be checked and the settings say to
+// refuse then. What is left of the caller's own limits goes to c.Meta.Quota,
+// when there is one, in both cases. The lease must be settled exactly once.
+func (l *Limiter) Admit(ctx context.Context, c *llm.Call) (*Lease, error) {
+	lease := leases.Get().(*Lease)
+	lease.engine = l.o.Engine
+	l.collect(lease, c.Meta)
+	if err := l.estimate(lease, c); err != nil {
+		lease.release()
+		return nil, err
+	}
+	if lease.n == 0 {
+		return lease, nil
+	}
+	r, err := lease.engine.take(ctx, lease)
+	if err == nil {
+		lease.quota(c.Meta.Quota)
+		if r.limit == LimitNone {
+			return lease, nil
+		}
+		err = r.err()
+	}
+	lease.release()
+	return nil, err
+}
+
+// collect finds the subjects of a call, in the order of their scopes.
+func (l *Limiter) collect(lease *Lease, m *llm.Meta) {
+	lease.add(l.gateway)
+	if m.Caller != nil {
+		lease.add(l.tenants[m.Caller.Tenant])
+		lease.add(l.keys[m.Caller.Name])
+	}
+	lease.add(l.routes[m.Route])
+}
+
+func (l *Lease) add(s *Subject) {
+	if s != nil {
+		l.subjects[l.n] = s
+		l.n++
+	}
+}
+
+// estimate fills in how many tokens each subject has to reserve, and asks for
+// the price where money is bounded.
+func (l *Limiter) estimate(lease *Lease, c *llm.Call) error {
+	counts := false
+	for _, s := range lease.subjects[:lease.n] {
+		counts = counts || s.Rule.TPM > 0 || s.Rule.budgeted()
+		if s.Rule.budgeted() && l.o.Priced != nil && !l.o.Priced(c) {
+			return unpriced(s, c)
+		}
+	}
+	if !counts {
+		return nil
+	}
+	n, err := demandOf(c)
+	if err != nil {
+		return err
+	}
+	lease.prompt = n.prompt
+	for i, s := range lease.subjects[:lease.n] {
+		if s.Rule.TPM > 0 {
+			lease.tokens[i] = n.reserve(s.Rule.TPM, l.o.DefaultOutput)
+		}
+	}
+	return nil
+}
+
+// quota tells what is left of the caller's own limits: the key's, else the
+// tenant's, else the gateway's. Routes are nobody's own.
+func (l *Lease) quota(q *llm.Quota) {
+	if q == nil {
+		return
+	}
+	for i := l.n - 1; i >= 0; i-- {
+		s, r := l.subjects[i], &l.remains[i]
+		if s.Scope == ScopeRoute {
+			continue
+		}
+		if s.Rule.RPS > 0 && q.Requests == 0 {
+			q.Requests, q.RequestsLeft, q.RequestsReset = int64(s.Rule.Burst), r.requests, r.requestsReset
+		}
+		if s.Rule.TPM > 0 && q.Tokens == 0 {
+			q.Tokens, q.TokensLeft, q.TokensReset = s.Rule.TPM, r.tokens, r.tokensReset
+		}
+	}
+}
+
+// used is what a call turned out to use.
+type used struct {
+	tokens int64
+	kept   bool // the use is not known: what was reserved stands
+	cost   llm.Money
+}
+
+// of returns the tokens used where before were reserved.
+func (u *used) of(before int64) int64 {
+	if u.kept {
+		return before
+	}
+	return u.tokens
+}
+
+// Settle ends the reservation with what the call has really used. price is that
+// of the target which answered, nil when none did or it has none. A call that
+// failed keeps no tokens, unless usage was reported or part of an answer came;
+// the request that it took stays taken.
+func (l *Lease) Settle(d llm.Done, price llm.Pricer) {
+	if l.n > 0 {
+		l.engine.settle(l, l.used(d, price))
+	}
+	l.release()
+}
+
+func (l *Lease) used(d llm.Done, price llm.Pricer) used {
+	usage, kept := d.Usage, false
+	if usage.Source == llm.UsageUnknown {
+		usage, kept = l.guess(d)
+	}
+	u := used{tokens: min(max(usage.Total(), 0), maxTokens), kept: kept}
+	if price != nil && usage.Source != llm.UsageUnknown {
+		if cost, ok := price.Cost(usage); ok {
+			u.cost = max(cost, 0)
+		}
+	}
+	return u
+}
+
+// guess says what a call used of which no usage was reported: a stream what
+// came of it; a whole answer what was reserved; a failure nothing.
+func (l *Lease) guess(d llm.Done) (u llm.Usage, kept bool) {
+	switch {
+	case d.Events > 0 || d.Gone:
+		return llm.Usage{Input: l.prompt, Output: (d.TextBytes + 3) / 4, Source: llm.UsageEstimated}, false
+	case d.Err == nil:
+		return llm.Usage{}, true
+	}
+	return llm.Usage{}, false
+}
