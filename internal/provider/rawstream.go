@@ -129,7 +129,7 @@ func (s *rawStream) stopped(err error) {
 	switch {
 	case err != nil:
 		s.last = s.told(err)
-	case len(tail) > 0 && (s.started || s.content):
+	case len(tail) > 0:
 		s.keep(tail)
 		s.content = true
 	}

@@ -142,7 +142,6 @@ func testEndless(t *testing.T, r *run) {
 		{"error", typed(500, "text/plain"), false, r.Verdict(500)},
 		{"redirect", typed(302, "text/plain"), false, r.Verdict(302)},
 		{"answer instead of a stream", typed(200, "text/plain"), true, retry()},
-		{"other protocol", "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n", false, r.Verdict(301)},
 		{"event", typed(200, "text/event-stream") + Chunk("data: "), true, retry()},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -152,6 +151,12 @@ func testEndless(t *testing.T, r *run) {
 			await(t, gone, "the upstream sees that it is not heard any more")
 		})
 	}
+	t.Run("another protocol", func(t *testing.T) {
+		said, gone := make(chan struct{}), make(chan struct{})
+		r.up.Play(SayAndStall("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n", said, gone))
+		r.wantError(t, r.do(t.Context(), t, false), Verdict{Kind: llm.KindUpstreamError, Permanent: true})
+		await(t, gone, "the upstream sees that its protocol is not spoken")
+	})
 }
 
 // testNetwork plays failures before there is an answer.
