@@ -1,6 +1,9 @@
 package mock
 
-import "time"
+import (
+	"net/http"
+	"time"
+)
 
 // style is what kind of text a model answers with.
 type style uint8
@@ -50,12 +53,19 @@ func newBehaviour() behaviour {
 	return behaviour{think: -1, chunk: 1, dimensions: defaultDimensions}
 }
 
-// finish completes what the words left open.
+// finish completes what the words left open: when a failure is conditional,
+// or says when to come back, and no word says what it is.
 func (b *behaviour) finish() {
-	if b.fault.Kind == FaultNone && (b.flaky > 0 || b.failFirst > 0) {
-		b.fault.Kind, b.fault.Status = FaultStatus, 503
+	if b.fault.Kind != FaultNone {
+		return
 	}
-	if b.fault.Kind == FaultNone && b.fault.RetryAfter > 0 {
-		b.fault.Kind, b.fault.Status = FaultStatus, 429
+	switch {
+	case b.flaky > 0 || b.failFirst > 0:
+		b.fault.Status = http.StatusServiceUnavailable
+	case b.fault.RetryAfter > 0:
+		b.fault.Status = http.StatusTooManyRequests
+	default:
+		return
 	}
+	b.fault.Kind, b.fault.After = FaultStatus, -1
 }

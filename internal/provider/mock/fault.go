@@ -120,7 +120,7 @@ func statusKind(status int) llm.Kind {
 		return llm.KindRequestTooLarge
 	case http.StatusTooManyRequests, http.StatusPaymentRequired:
 		return llm.KindUpstreamRateLimited
-	case http.StatusRequestTimeout:
+	case http.StatusRequestTimeout, http.StatusGatewayTimeout:
 		return llm.KindTimeout
 	case http.StatusConflict:
 		return llm.KindUpstreamError

@@ -240,7 +240,7 @@ func TestStatuses(t *testing.T) {
 		403: {llm.KindUpstreamAuth, false}, 404: {llm.KindNotFound, false}, 408: {llm.KindTimeout, true},
 		409: {llm.KindUpstreamError, true}, 413: {llm.KindRequestTooLarge, false}, 422: {llm.KindInvalidRequest, false},
 		429: {llm.KindUpstreamRateLimited, true}, 500: {llm.KindUpstreamError, true}, 502: {llm.KindUpstreamError, true},
-		503: {llm.KindUpstreamError, true}, 504: {llm.KindUpstreamError, true}, 524: {llm.KindUpstreamError, true}, 529: {llm.KindUpstreamError, true}, 599: {llm.KindUpstreamError, true},
+		503: {llm.KindUpstreamError, true}, 504: {llm.KindTimeout, true}, 524: {llm.KindUpstreamError, true}, 529: {llm.KindUpstreamError, true}, 599: {llm.KindUpstreamError, true},
 	} {
 		_, err := p.Do(t.Context(), call(fmt.Sprintf("status-%d", status), false, ask("x")))
 		e := llm.AsError(err)

@@ -24,6 +24,7 @@ const (
 	benchPath     = "/v1/chat/completions"
 	maxBenches    = 64      // answers kept
 	maxRendered   = 8 << 20 // bytes of one answer
+	chunkSize     = 256     // bytes of one chunk, about
 	maxPooledBody = 1 << 20 // larger request buffers are not kept
 )
 
@@ -176,6 +177,9 @@ func (s *Server) render(ctx context.Context, model string) *rendered {
 	}
 	sf := s.chat.surface
 	r := plan.Response
+	if chunks := r.Usage.Output / int64(plan.Chunk); chunks*chunkSize+int64(len(r.Text())) > maxRendered {
+		return nil
+	}
 	r.ID = sf.idPrefix + trimPrefix(r.ID)
 	body, err := sf.codec.AppendResponse(nil, llm.OpChat, r, &dialect.Facts{})
 	if err != nil {

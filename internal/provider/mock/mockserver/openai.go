@@ -53,7 +53,10 @@ func strictly(s *shape, rules func([]byte) *llm.Error, body []byte) *llm.Error {
 }
 
 func bearer(r *http.Request) string {
-	key, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	key, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if !ok {
+		return ""
+	}
 	return key
 }
 

@@ -21,6 +21,8 @@ type chatBody struct {
 	TopLogprobs   *float64         `json:"top_logprobs"`
 	MaxTokens     *float64         `json:"max_tokens"`
 	MaxCompletion *float64         `json:"max_completion_tokens"`
+	Temperature   *float64         `json:"temperature"`
+	TopP          *float64         `json:"top_p"`
 
 	Tools             []chatTool       `json:"tools"`
 	ToolChoice        *json.RawMessage `json:"tool_choice"`
@@ -93,13 +95,20 @@ func streamRule(b *chatBody) *llm.Error {
 	return nil
 }
 
-// reasonerRule refuses max_tokens where the model's name says that it reasons;
-// the other members that such a model refuses are the engine's matter.
+// reasonerRule refuses what a model that reasons refuses, with the codes that
+// were recorded of one (null for temperature); the rest is the engine's matter.
 func reasonerRule(b *chatBody) *llm.Error {
-	words := strings.Split(strings.TrimPrefix(b.Model, "mock/"), "+")
-	if b.MaxTokens != nil && slices.Contains(words, "reasoner") {
+	if !slices.Contains(strings.Split(strings.TrimPrefix(b.Model, "mock/"), "+"), "reasoner") {
+		return nil
+	}
+	if b.MaxTokens != nil {
 		return problem("unsupported_parameter", "max_tokens",
 			"Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.")
+	}
+	for name, v := range map[string]*float64{"temperature": b.Temperature, "top_p": b.TopP} {
+		if v != nil && *v != 1 {
+			return problem("", name, "Unsupported parameter: '%s' is not supported with this model.", name)
+		}
 	}
 	return nil
 }
