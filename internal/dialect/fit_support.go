@@ -42,7 +42,7 @@ func reasoningOpenAI(name string) bool {
 	if len(name) > 1 && name[0] == 'o' && name[1] >= '1' && name[1] <= '9' {
 		return true
 	}
-	major, _, ok := modelVersion(name)
+	major, _, ok := Generation(name)
 	return ok && strings.HasPrefix(name, "gpt-") && major >= 5 && !strings.Contains(name, "chat")
 }
 
@@ -78,7 +78,7 @@ func SupportCompatible() Support {
 // model, by the generation in its name; a name that tells none counts as the
 // newest.
 func SupportAnthropic(model string) Support {
-	major, minor, ok := modelVersion(bareModel(model))
+	major, minor, ok := Generation(model)
 	v := major*100 + minor
 	if !ok {
 		v = math.MaxInt32
@@ -144,11 +144,24 @@ func anthropicThinking(v int) Thinking {
 	return t
 }
 
+// SupportVertex returns what generateContent honours with a model on Vertex AI.
+// Unlike the Gemini API it has long fetched media by URL, and it takes one
+// text at a time for the newer embedding models.
+func SupportVertex(model string) Support {
+	s := SupportGemini(model)
+	s.Target = "Vertex AI"
+	s.Images.URL, s.Files.URL, s.Audio.URL = true, true, true
+	s.EmbedMax = 250
+	if strings.HasPrefix(bareModel(model), "gemini") {
+		s.EmbedMax = 1
+	}
+	return s
+}
+
 // SupportGemini returns what generateContent honours with a model on the
-// Gemini API; Vertex AI also fetches images by URL from every model
-// (Images.URL, Files.URL).
+// Gemini API.
 func SupportGemini(model string) Support {
-	major, minor, ok := modelVersion(bareModel(model))
+	major, minor, ok := Generation(model)
 	v := major*100 + minor
 	if !ok {
 		v = math.MaxInt32
@@ -223,7 +236,7 @@ func MultimodalDashScope(model string) bool {
 			return true
 		}
 	}
-	major, minor, ok := modelVersion(name)
+	major, minor, ok := Generation(name)
 	return ok && strings.HasPrefix(name, "qwen") && major*100+minor >= 305 &&
 		!strings.Contains(name, "coder") && !strings.Contains(name, "max")
 }
@@ -239,10 +252,11 @@ func bareModel(model string) string {
 	return name
 }
 
-// modelVersion finds the generation in a model's name: 4, 5 in
+// Generation finds the generation in a model's name: 4, 5 in
 // claude-sonnet-4-5-20250929; 2, 5 in gemini-2.5-pro; 3, 0 in qwen3-max. Dates
 // and sizes (235b) are no generations.
-func modelVersion(name string) (major, minor int, ok bool) {
+func Generation(model string) (major, minor int, ok bool) {
+	name := bareModel(model)
 	for i := 0; i < len(name); i++ {
 		if !digit(name[i]) {
 			continue

@@ -161,7 +161,7 @@ func TestFitThinkingExcludes(t *testing.T) {
 	}
 }
 
-func TestModelVersion(t *testing.T) {
+func TestGeneration(t *testing.T) {
 	cases := map[string][2]int{
 		"claude-sonnet-4-5-20250929": {4, 5}, "claude-sonnet-4-20250514": {4, 0}, "claude-3-7-sonnet-20250219": {3, 7},
 		"claude-opus-5": {5, 0}, "claude-fable-5-1": {5, 1}, "claude-haiku-4-5@20251001": {4, 5}, "claude-3-opus-latest": {3, 0},
@@ -170,12 +170,12 @@ func TestModelVersion(t *testing.T) {
 		"us.anthropic.claude-opus-4-7": {4, 7}, "models/gemini-2.5-flash": {2, 5}, "anthropic/claude-sonnet-4-6": {4, 6},
 	}
 	for name, want := range cases {
-		major, minor, ok := modelVersion(bareModel(name))
+		major, minor, ok := Generation(name)
 		if !ok || major != want[0] || minor != want[1] {
 			t.Errorf("%s: %d.%d %v, want %v", name, major, minor, ok, want)
 		}
 	}
-	if _, _, ok := modelVersion("qwen-max"); ok {
+	if _, _, ok := Generation("qwen-max"); ok {
 		t.Error("qwen-max has a version")
 	}
 }
@@ -197,6 +197,12 @@ func TestSupportByModel(t *testing.T) {
 		if got := !SupportOpenAI(model).Temperature.Honoured(); got != want {
 			t.Errorf("%s: reasons %v, want %v", model, got, want)
 		}
+	}
+	if s := SupportVertex("gemini-embedding-001"); s.EmbedMax != 1 || !s.Images.URL || s.Target != "Vertex AI" {
+		t.Errorf("%+v", s)
+	}
+	if s := SupportVertex("text-embedding-005"); s.EmbedMax != 250 {
+		t.Errorf("%+v", s)
 	}
 	for model, want := range map[string]bool{"qwen-vl-max": true, "qwen3.5-plus": true, "qwen-max": false, "qwen3-coder-plus": false, "qwen3.7-max": false, "qwen2.5-omni-7b": true} {
 		if got := MultimodalDashScope(model); got != want {
