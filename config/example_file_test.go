@@ -47,7 +47,7 @@ func uncomment(s string) string { return optional.ReplaceAllString(s, "$1$2") }
 
 var exampleEnv = map[string]string{
 	"OPENAI_API_KEY": "sk-test-0000", "ANTHROPIC_API_KEY": "sk-ant-test", "AZURE_OPENAI_API_KEY": "az-test", "DASHSCOPE_API_KEY": "ds-test",
-	"GATEWAY_ADMIN_TOKEN": "admin-token-for-tests", "REDIS_URL": "redis://:pw@redis.example:6379/0", "DATABASE_URL": "postgres://u:pw@db.example/gw",
+	"GATEWAY_ADMIN_TOKEN": "admin-token-for-tests", "OTEL_TENANT": "tenant-header-for-tests", "REDIS_URL": "redis://:pw@redis.example:6379/0", "DATABASE_URL": "postgres://u:pw@db.example/gw",
 }
 
 // As it stands the example needs nothing and starts a gateway.
