@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/llm-gateway/llm-gateway/config"
+	"github.com/llm-gateway/llm-gateway/internal/limits"
 	"github.com/llm-gateway/llm-gateway/internal/provider"
 	"github.com/llm-gateway/llm-gateway/internal/server"
 	"github.com/llm-gateway/llm-gateway/internal/service"
@@ -35,6 +36,7 @@ type App struct {
 	o         Options
 	log       *slog.Logger
 	metrics   *telemetry.Metrics
+	limits    limits.Engine
 	transport *http.Transport
 	client    *http.Client
 	state     state
@@ -53,6 +55,7 @@ func New(o Options) (*App, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	a := &App{o: o, log: o.Logger, life: context.Background(), metrics: telemetry.NewMetrics(o.Version, o.Commit)}
+	a.limits = limits.NewMemory(nil)
 	a.transport = provider.NewTransport(transportOptions(o.Config.HTTP))
 	a.client = provider.NewClient(a.transport)
 	snap, err := a.build(o.Config)

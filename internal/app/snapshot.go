@@ -41,7 +41,7 @@ func (a *App) build(cfg *config.Config) (*snapshot, error) {
 		Timeout: cfg.Server.RequestTimeout.Std(), StreamTimeout: cfg.Server.StreamTimeout.Std(), Catalog: prices, Target: t.target,
 	})
 	s := &snapshot{cfg: cfg, close: func() {}}
-	s.service = service.New(service.Options{Router: table, Observer: a.metrics, Models: models(cfg, prices)})
+	s.service = service.New(service.Options{Router: table, Admit: a.admitter(cfg, table), Observer: a.metrics, Models: models(cfg, prices)})
 	if s.auth, s.close, err = newAuth(cfg.Auth); err != nil {
 		return nil, err
 	}

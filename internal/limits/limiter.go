@@ -200,6 +200,7 @@ func (l *Lease) quota(q *llm.Quota) {
 	if q == nil {
 		return
 	}
+	*q = llm.Quota{}
 	for i := l.n - 1; i >= 0; i-- {
 		s, r := l.subjects[i], &l.remains[i]
 		if s.Scope == ScopeRoute {

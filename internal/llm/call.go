@@ -124,7 +124,7 @@ type Meta struct {
 	TraceID   string // W3C trace id in hex, "" without tracing
 	Route     string // the route's name, bounded: "other" when the model is no configured name
 	Caller    *Caller
-	Quota     *Quota            // set by admission, nil without limits
+	Quota     *Quota            // where admission tells what is left; nil when nobody asks
 	Tags      map[string]string // the client's metadata
 }
 

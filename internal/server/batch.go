@@ -22,7 +22,8 @@ import (
 // to run; each further item takes one more. It waits for it, as the batch is
 // one connection and not a thousand impatient ones, but it stands in no queue
 // ahead of single requests, and after BatchOptions.MaxWait it fails with its
-// own 429. The limits of keys and routes are the service's, call by call.
+// own 429. The limits of keys, tenants and routes are the service's, call by
+// call; an item that meets one waits in the same way.
 func batch(x *exchange) error {
 	raw, err := x.body()
 	if err != nil {
@@ -171,7 +172,7 @@ func (b *batchRun) perform(ctx context.Context, i int, f *dialect.Facts) (outcom
 		return outcome{}, llm.Invalid("stream", "an item of a batch cannot be a stream")
 	}
 	began := time.Now()
-	reply, err := b.x.snap.Service.Do(ctx, &c.Call)
+	reply, err := b.do(ctx, &c.Call)
 	if err != nil {
 		return outcome{}, err
 	}
@@ -191,6 +192,26 @@ func (b *batchRun) perform(ctx context.Context, i int, f *dialect.Facts) (outcom
 	}
 	o.body = itemBody(i, reply.Dropped, body)
 	return o, nil
+}
+
+// do performs an item's call, and again after the time that a limit asks for,
+// while that is within BatchOptions.MaxWait.
+func (b *batchRun) do(ctx context.Context, c *llm.Call) (*llm.Reply, error) {
+	began := time.Now()
+	for {
+		reply, err := b.x.snap.Service.Do(ctx, c)
+		if err == nil {
+			return reply, nil
+		}
+		e := llm.AsError(err)
+		if e.Kind != llm.KindRateLimited || e.RetryAfter <= 0 || time.Since(began)+e.RetryAfter > b.x.snap.Batch.MaxWait {
+			return nil, err
+		}
+		sleep(ctx, e.RetryAfter)
+		if e := llm.ContextError(ctx); e != nil {
+			return nil, e
+		}
+	}
 }
 
 func (b *batchRun) failed(i int, e *llm.Error, f *dialect.Facts) outcome {

@@ -132,8 +132,12 @@ func (x *exchange) writeError(cause error, e *llm.Error) {
 }
 
 // withRetryAfter sets Retry-After where the contract promises one. A wait that
-// nobody knows is a second, in header and body alike.
+// nobody knows is a second, in header and body alike. Where waiting cannot help
+// none is promised.
 func (x *exchange) withRetryAfter(e *llm.Error) *llm.Error {
+	if e.Kind == llm.KindRateLimited && e.Permanent {
+		return e
+	}
 	switch e.Kind {
 	case llm.KindRateLimited, llm.KindUpstreamRateLimited, llm.KindOverloaded:
 	default:

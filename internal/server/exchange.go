@@ -71,7 +71,7 @@ func (s *Server) begin(w http.ResponseWriter, r *http.Request) *exchange {
 	x.start = time.Now()
 	x.caller = &s.anonymous
 	x.id = requestID(r.Header)
-	x.vals = make([]string, 0, 12)
+	x.vals = make([]string, 0, 16)
 	x.set("X-Request-Id", x.id)
 	if s.draining.Load() {
 		x.set("Connection", "close")

@@ -22,6 +22,7 @@ func call(x *exchange) error {
 	}
 	reply, err := x.snap.Service.Do(x.ctx(), &c.Call)
 	x.rec.asked(&c.Call)
+	x.limitHeaders(&c.quota)
 	if err != nil {
 		return err
 	}
@@ -44,6 +45,7 @@ func call(x *exchange) error {
 type clientCall struct {
 	llm.Call
 	meta  llm.Meta
+	quota llm.Quota
 	codec dialect.Client
 	once  sync.Once
 	req   *llm.Request
@@ -61,7 +63,7 @@ func (x *exchange) newCall(raw []byte, id string) (*clientCall, error) {
 		return nil, err
 	}
 	c := &clientCall{codec: x.ep.client}
-	c.meta = llm.Meta{RequestID: id, TraceID: traceID(x.req.Header), Caller: x.caller}
+	c.meta = llm.Meta{RequestID: id, TraceID: traceID(x.req.Header), Caller: x.caller, Quota: &c.quota}
 	c.Call = llm.Call{
 		Op: x.ep.op, Dialect: x.ep.dialect, Model: peek.Model, Raw: raw, Peek: peek,
 		Stream: peek.Stream && x.ep.op == llm.OpChat,

@@ -141,11 +141,30 @@ func (x *exchange) admit() error {
 		return nil
 	}
 	s := x.snap.Limit.take(x.start)
-	x.set("X-Ratelimit-Limit-Requests", s.limit)
-	x.set("X-Ratelimit-Remaining-Requests", strconv.Itoa(s.remaining))
-	x.set("X-Ratelimit-Reset-Requests", s.reset.Round(time.Millisecond).String())
+	x.requestHeaders(s.limit, strconv.Itoa(s.remaining), s.reset)
 	if !s.ok {
 		return errRateLimited(s.retry)
 	}
 	return nil
 }
+
+func (x *exchange) requestHeaders(limit, left string, reset time.Duration) {
+	x.set("X-Ratelimit-Limit-Requests", limit)
+	x.set("X-Ratelimit-Remaining-Requests", left)
+	x.set("X-Ratelimit-Reset-Requests", resetText(reset))
+}
+
+// limitHeaders tells what is left of the caller's own limits. They replace
+// those of the gateway, which every caller shares.
+func (x *exchange) limitHeaders(q *llm.Quota) {
+	if q.Requests > 0 {
+		x.requestHeaders(strconv.FormatInt(q.Requests, 10), strconv.FormatInt(q.RequestsLeft, 10), q.RequestsReset)
+	}
+	if q.Tokens > 0 {
+		x.set("X-Ratelimit-Limit-Tokens", strconv.FormatInt(q.Tokens, 10))
+		x.set("X-Ratelimit-Remaining-Tokens", strconv.FormatInt(q.TokensLeft, 10))
+		x.set("X-Ratelimit-Reset-Tokens", resetText(q.TokensReset))
+	}
+}
+
+func resetText(d time.Duration) string { return d.Round(time.Millisecond).String() }
