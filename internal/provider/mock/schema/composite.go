@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	optionalOdds  = 2  // one of so many optional members is left out… of the rest
+	optionalOdds  = 3  // one of so many optional members is left out
 	uniqueTries   = 40 // for another element that is not there yet
 	moreItems     = 3  // an array has up to so many elements more than it must
 	spareNames    = 2  // members of an object that has no named ones
@@ -34,18 +34,17 @@ func (g *generator) array(parts []*node, depth int) (*value, error) {
 	if !small {
 		size = min(limit, max(least+g.rng.IntN(moreItems), tuple(parts), 1))
 	}
-	v := &value{kind: kindArray}
+	a := &arrayMaker{g: g, parts: parts, depth: depth, out: &value{kind: kindArray}}
 	for i := range size {
-		e, err := g.element(parts, v, i, i >= size-wanted, depth)
+		err := a.add(i, i >= size-wanted)
 		if errors.Is(err, errStuck) && i >= least && wanted == 0 {
 			break
 		}
 		if err != nil {
 			return nil, err
 		}
-		v.elems = append(v.elems, e)
 	}
-	return v, nil
+	return a.out, nil
 }
 
 // tuple returns how many elements the parts have schemas of their own for.
@@ -57,12 +56,20 @@ func tuple(parts []*node) int {
 	return n
 }
 
-// element makes the element at i of v; contained says that it must fit what
-// the array must contain.
-func (g *generator) element(parts []*node, v *value, i int, contained bool, depth int) (*value, error) {
+// arrayMaker adds elements to one array.
+type arrayMaker struct {
+	g     *generator
+	parts []*node
+	depth int
+	out   *value
+}
+
+// add makes the element at i; contained says that it must fit what the array
+// must contain.
+func (a *arrayMaker) add(i int, contained bool) error {
 	var list []*node
 	unique := false
-	for _, n := range parts {
+	for _, n := range a.parts {
 		if s := n.item(i); s != nil {
 			list = append(list, s)
 		}
@@ -73,12 +80,16 @@ func (g *generator) element(parts []*node, v *value, i int, contained bool, dept
 	}
 	s := all(list...)
 	for range uniqueTries {
-		e, err := g.value(s, depth+1)
-		if err != nil || !unique || !slices.ContainsFunc(v.elems, e.equal) {
-			return e, err
+		e, err := a.g.value(s, a.depth+1)
+		if err != nil {
+			return err
+		}
+		if !unique || !slices.ContainsFunc(a.out.elems, e.equal) {
+			a.out.elems = append(a.out.elems, e)
+			return nil
 		}
 	}
-	return nil, errStuck
+	return errStuck
 }
 
 func (g *generator) object(parts []*node, depth int) (*value, error) {
@@ -96,7 +107,7 @@ func (g *generator) object(parts []*node, depth int) (*value, error) {
 	}
 	for _, name := range names {
 		must := slices.Contains(required, name)
-		if !must && (room <= 0 || depth >= softDepth || g.rng.IntN(optionalOdds+1) == 0) {
+		if !must && (room <= 0 || depth >= softDepth || g.rng.IntN(optionalOdds) == 0) {
 			continue
 		}
 		if err := o.add(name); err != nil {

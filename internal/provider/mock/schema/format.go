@@ -68,9 +68,9 @@ func (g *generator) formatted(format string, least, limit int) (s string, ok boo
 	case "duration":
 		return fmt.Sprintf("P%dDT%dH%dM", 1+g.rng.IntN(30), g.rng.IntN(24), g.rng.IntN(60)), true
 	case "email":
-		return stretch(word, "@example.com", "a@b.co", least, limit), true
+		return stretch(word, "@example.com", least, limit), true
 	case "hostname":
-		return stretch(word, ".example.com", "a.co", least, limit), true
+		return stretch(word, ".example.com", least, limit), true
 	case "ipv4":
 		return fmt.Sprintf("192.0.2.%d", 1+g.rng.IntN(254)), true
 	case "ipv6":
@@ -78,7 +78,7 @@ func (g *generator) formatted(format string, least, limit int) (s string, ok boo
 	case "uuid":
 		return g.uuid(), true
 	case "uri", "url", "uri-reference":
-		return stretch("https://example.com/"+word, "", "a:b", least, limit), true
+		return stretch("https://example.com/"+word, "", least, limit), true
 	}
 	return "", false
 }
@@ -89,15 +89,22 @@ func (g *generator) plainWord() string {
 }
 
 // stretch joins head and tail, the head grown until the whole is least
-// characters long; short stands in when that would be above limit.
-func stretch(head, tail, short string, least, limit int) string {
+// characters long; where that is above limit, the shortest that has the form
+// of an address stands in.
+func stretch(head, tail string, least, limit int) string {
 	for i := 0; len(head)+len(tail) < least; i++ {
 		head += string(rune('a' + i%26))
 	}
-	if len(head)+len(tail) > limit && len(short) >= least {
-		return short
+	if len(head)+len(tail) <= limit {
+		return head + tail
 	}
-	return head + tail
+	switch tail {
+	case "@example.com":
+		return "a@b.co"
+	case ".example.com":
+		return "a.co"
+	}
+	return "a:b"
 }
 
 // uuid makes a UUID of version 4.
