@@ -162,13 +162,31 @@ func (t *contents) part(p *llm.Part, parts []llm.Part, i int) (err error) {
 	return err
 }
 
-// beside returns the signature that belongs to the text at i: of the reasoning
-// without text that follows it.
+// beside returns the signature that belongs to the text at i: of the mark that
+// follows it or, as a client may put thinking before text, of the one before it
+// that follows no text.
 func beside(parts []llm.Part, i int) string {
 	if i+1 < len(parts) && mark(&parts[i+1]) {
 		return parts[i+1].Reasoning.Signature
 	}
+	if i > 0 && mark(&parts[i-1]) && !follows(parts, i-1) {
+		return parts[i-1].Reasoning.Signature
+	}
 	return ""
+}
+
+func isText(p *llm.Part) bool { return p.Type == llm.PartText && p.Text != "" }
+
+// follows reports whether the part at i stands behind a text.
+func follows(parts []llm.Part, i int) bool { return i > 0 && isText(&parts[i-1]) }
+
+// carried reports whether the signature of the mark at i goes with a text.
+func carried(parts []llm.Part, i int) bool {
+	if follows(parts, i) {
+		return true
+	}
+	ahead := i+1 < len(parts) && isText(&parts[i+1])
+	return ahead && beside(parts, i+1) == parts[i].Reasoning.Signature
 }
 
 // mark reports whether a part is only the signature of a text.
@@ -176,10 +194,10 @@ func mark(p *llm.Part) bool {
 	return p.Type == llm.PartReasoning && p.Reasoning.Text == "" && sendable(*p)
 }
 
-// appendThought appends a signed thought. A mark has gone out with the text
-// before it; one without such a text is an empty text part, as in streams.
+// appendThought appends a signed thought. A mark goes with its text; one
+// without a text is an empty text part, as in streams.
 func appendThought(b []byte, r *llm.Reasoning, parts []llm.Part, i int) []byte {
-	if r.Text == "" && i > 0 && parts[i-1].Type == llm.PartText && parts[i-1].Text != "" {
+	if r.Text == "" && carried(parts, i) {
 		return b
 	}
 	b = wire.Str(append(wire.Sep(b), '{'), "text", r.Text)
