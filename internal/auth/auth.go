@@ -61,9 +61,9 @@ func (a *Authenticator) Authenticate(ctx context.Context, token string) (*llm.Ca
 	return nil, refuse("the API key is not valid")
 }
 
-// hashToken is HashKey without an allocation for keys of usual length.
+// hashToken is HashKey without an allocation for credentials of usual length.
 func hashToken(token string) [Size]byte {
-	var buf [128]byte
+	var buf [1024]byte
 	return sha256.Sum256(append(buf[:0], token...))
 }
 

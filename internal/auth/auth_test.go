@@ -153,12 +153,18 @@ func TestConcurrentRegistry(t *testing.T) {
 	}
 }
 
-func TestAPIKeyAllocations(t *testing.T) {
+// The way of each request: a key, or a token that was seen before.
+func TestAllocations(t *testing.T) {
 	key, _ := Generate()
 	a := New(Options{Keys: []Key{{Name: "n", Hash: HashKey(key)}}})
 	ctx := t.Context()
-	if n := testing.AllocsPerRun(100, func() { _, _ = a.Authenticate(ctx, key) }); n > 1 {
-		t.Errorf("%v allocations, want at most 1", n)
+	if n := testing.AllocsPerRun(100, func() { _, _ = a.Authenticate(ctx, key) }); n > 0 {
+		t.Errorf("key: %v allocations, want none", n)
+	}
+	j := newJWT(t, JWTOptions{Secret: secret})
+	token := sign(t, "HS256", secret, "", good(nil))
+	if n := testing.AllocsPerRun(100, func() { _, _ = j.Authenticate(ctx, token) }); n > 0 {
+		t.Errorf("known token: %v allocations, want none", n)
 	}
 }
 

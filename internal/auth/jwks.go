@@ -63,22 +63,33 @@ func newKeySet(o *JWTOptions) *keySet {
 	return s
 }
 
-// find returns the keys that may have signed a token. For an unknown key it
-// waits for the fetch in flight, or for one that may start now.
-func (s *keySet) find(ctx context.Context, alg jose.SignatureAlgorithm, id string) ([]verifyKey, error) {
+// loaded returns the key set that is there, nil when there is none. An old one
+// is fetched anew in the background.
+func (s *keySet) loaded(now time.Time) *fetched {
+	if s == nil {
+		return nil
+	}
+	set := s.current.Load()
+	if set != nil && now.Sub(set.at) >= s.ttl {
+		s.refresh()
+	}
+	return set
+}
+
+// find returns the key set to verify a token with. When it does not know the
+// token's key, it waits for the fetch in flight, or for one that may start now.
+func (s *keySet) find(ctx context.Context, alg jose.SignatureAlgorithm, id string) (*fetched, error) {
 	set := s.current.Load()
 	if set == nil || !known(set.keys, alg, id) {
 		if err := wait(ctx, s.refresh()); err != nil {
 			return nil, err
 		}
 		set = s.current.Load()
-	} else if s.o.Now().Sub(set.at) >= s.ttl {
-		s.refresh()
 	}
 	if set == nil {
 		return nil, &llm.Error{Kind: llm.KindOverloaded, Message: "tokens cannot be verified at present", RetryAfter: s.floor / 10}
 	}
-	return matching(nil, set.keys, alg, id), nil
+	return set, nil
 }
 
 // wait returns when done is closed, at once when it is nil, or with an error

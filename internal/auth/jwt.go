@@ -54,6 +54,7 @@ type JWT struct {
 	algs   []jose.SignatureAlgorithm
 	static []verifyKey
 	remote *keySet // nil without a JWKS URL
+	seen   verified
 }
 
 // NewJWT checks the options and starts fetching the key set, if there is one,
@@ -106,67 +107,83 @@ func (j *JWT) Close() {
 // one: why is of use to those only who forge.
 func badToken() error { return refuse("the token is not valid") }
 
-// Authenticate verifies a token in compact form and returns its caller. It
-// waits only when the token's key is unknown and a fetch of the key set is
-// due, at most until ctx ends. The error is an *llm.Error: KindUnauthenticated
-// for a bad token, KindOverloaded while no key set could ever be fetched.
+// Authenticate verifies a token in compact form and returns its caller, who is
+// shared and must not be changed. It waits only when the token's key is unknown
+// and a fetch of the key set is due, at most until ctx ends. The error is an
+// *llm.Error: KindUnauthenticated for a bad token, KindOverloaded while no key
+// set could ever be fetched.
 func (j *JWT) Authenticate(ctx context.Context, token string) (*llm.Caller, error) {
 	if len(token) > maxToken {
 		return nil, refuse("the token is too long")
+	}
+	now, hash := j.o.Now(), hashToken(token)
+	if c := j.seen.get(hash, now, j.remote.loaded(now)); c != nil {
+		return c, nil
 	}
 	parsed, err := jwt.ParseSigned(token, j.algs)
 	if err != nil || len(parsed.Headers) != 1 {
 		return nil, badToken()
 	}
 	head := parsed.Headers[0]
-	keys, err := j.keys(ctx, jose.SignatureAlgorithm(head.Algorithm), head.KeyID)
+	keys, set, err := j.keys(ctx, jose.SignatureAlgorithm(head.Algorithm), head.KeyID)
 	if err != nil {
 		return nil, err
 	}
 	for _, k := range keys {
 		var std jwt.Claims
 		var all map[string]json.RawMessage
-		if parsed.Claims(k.key, &std, &all) == nil {
-			return j.accept(&std, all)
+		if parsed.Claims(k.key, &std, &all) != nil {
+			continue
 		}
+		caller, err := j.accept(&std, all, now)
+		if err != nil {
+			return nil, err
+		}
+		j.seen.put(hash, verdict{caller, std.Expiry.Time().Add(j.leeway()), set})
+		return caller, nil
 	}
 	return nil, badToken()
 }
 
-// keys returns the keys that may have signed a token.
-func (j *JWT) keys(ctx context.Context, alg jose.SignatureAlgorithm, id string) ([]verifyKey, error) {
+// keys returns the keys that may have signed a token, and the key set that
+// was looked into, nil when there is none.
+func (j *JWT) keys(ctx context.Context, alg jose.SignatureAlgorithm, id string) ([]verifyKey, *fetched, error) {
 	found := matching(nil, j.static, alg, id)
-	if j.remote == nil || alg == jose.HS256 {
-		return found, nil
+	if j.remote == nil {
+		return found, nil, nil
 	}
-	remote, err := j.remote.find(ctx, alg, id)
-	if err != nil && len(found) == 0 {
-		return nil, err
+	if alg == jose.HS256 {
+		return found, j.remote.current.Load(), nil
 	}
-	return append(found, remote...), nil
+	set, err := j.remote.find(ctx, alg, id)
+	switch {
+	case err == nil:
+		return matching(found, set.keys, alg, id), set, nil
+	case len(found) > 0:
+		return found, nil, nil
+	}
+	return nil, nil, err
 }
 
+func (j *JWT) leeway() time.Duration { return max(j.o.Leeway, 0) }
+
 // accept checks the claims of a token whose signature is good.
-func (j *JWT) accept(std *jwt.Claims, all map[string]json.RawMessage) (*llm.Caller, error) {
+func (j *JWT) accept(std *jwt.Claims, all map[string]json.RawMessage, now time.Time) (*llm.Caller, error) {
 	if std.Expiry == nil {
 		return nil, badToken()
 	}
-	want := jwt.Expected{Issuer: j.o.Issuer, Time: j.o.Now()}
+	want := jwt.Expected{Issuer: j.o.Issuer, Time: now}
 	if j.o.Audience != "" {
 		want.AnyAudience = jwt.Audience{j.o.Audience}
 	}
-	err := std.ValidateWithLeeway(want, max(j.o.Leeway, 0))
+	err := std.ValidateWithLeeway(want, j.leeway())
 	switch {
 	case errors.Is(err, jwt.ErrExpired):
 		return nil, refuse("the token has expired")
 	case err != nil:
 		return nil, badToken()
 	}
-	caller, err := j.o.Claims.caller(all)
-	if err != nil {
-		return nil, err
-	}
-	return caller, nil
+	return j.o.Claims.caller(all)
 }
 
 // verifyKey is a key and the one algorithm that it is good for.
