@@ -145,7 +145,7 @@ func jsonSchema(f *llm.ResponseFormat, v []byte) error {
 	err := wire.Object(v, func(name string, v []byte) (err error) {
 		switch name {
 		case "name":
-			f.Name, err = toolName(v)
+			f.Name, err = ToolName(v)
 		case "description":
 			f.Description, err = wire.String(v)
 		case "schema":

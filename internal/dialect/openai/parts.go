@@ -107,7 +107,7 @@ func image(v []byte) (*llm.Media, error) {
 		if err != nil {
 			return nil, err
 		}
-		return mediaURL(url)
+		return MediaURL(url)
 	}
 	m := &llm.Media{}
 	var detail string
@@ -116,7 +116,7 @@ func image(v []byte) (*llm.Media, error) {
 		case "url":
 			url, err := wire.Filled(v)
 			if err == nil {
-				m, err = mediaURL(url)
+				m, err = MediaURL(url)
 			}
 			return err
 		case "detail":
@@ -133,8 +133,8 @@ func image(v []byte) (*llm.Media, error) {
 	return m, err
 }
 
-// mediaURL takes a http(s) URL as it is and a data: URL apart.
-func mediaURL(url string) (*llm.Media, error) {
+// MediaURL takes a http(s) URL as it is and a data: URL apart.
+func MediaURL(url string) (*llm.Media, error) {
 	if len(url) >= 5 && strings.EqualFold(url[:5], "data:") {
 		mime, data, err := splitDataURL(url)
 		return &llm.Media{MIME: mime, Data: data}, err
@@ -232,7 +232,7 @@ func file(v []byte) (*llm.Media, error) {
 		case name == "filename":
 			m.Name = s
 		case name == "file_data":
-			m.MIME, m.Data, err = fileData(s)
+			m.MIME, m.Data, err = FileData(s)
 		default:
 			err = wire.Refuse("unknown member")
 		}
@@ -244,8 +244,8 @@ func file(v []byte) (*llm.Media, error) {
 	return m, err
 }
 
-// fileData accepts a data URL, and bare base64, which OpenAI takes for PDF.
-func fileData(s string) (mime, data string, err error) {
+// FileData accepts a data URL, and bare base64, which OpenAI takes for PDF.
+func FileData(s string) (mime, data string, err error) {
 	if len(s) >= 5 && strings.EqualFold(s[:5], "data:") {
 		return splitDataURL(s)
 	}

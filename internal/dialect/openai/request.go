@@ -98,7 +98,7 @@ func (d *RequestDecoder) Finish() error {
 	if d.hasTopLog && !d.logprobs {
 		return wire.At(wire.Wrong("needs logprobs to be true"), "top_logprobs")
 	}
-	if err := checkToolChoice(r); err != nil {
+	if err := CheckToolChoice(r); err != nil {
 		return wire.At(err, "tool_choice")
 	}
 	return wire.At(checkToolLinks(r.Messages), "messages")

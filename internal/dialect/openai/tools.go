@@ -58,7 +58,7 @@ func (d *RequestDecoder) function(t *llm.Tool, path string, v []byte) error {
 	err := wire.Object(v, func(name string, v []byte) (err error) {
 		switch name {
 		case "name":
-			t.Name, err = toolName(v)
+			t.Name, err = ToolName(v)
 		case "description":
 			t.Description, err = wire.String(v)
 		case "parameters":
@@ -93,8 +93,8 @@ func hostedName(typ string, v []byte) string {
 	return found
 }
 
-// toolName decodes a name of [A-Za-z0-9_-]{1,64}.
-func toolName(v []byte) (string, error) {
+// ToolName decodes a name of [A-Za-z0-9_-]{1,64}.
+func ToolName(v []byte) (string, error) {
 	s, err := wire.Filled(v)
 	if err != nil {
 		return "", err
@@ -193,9 +193,9 @@ func allowedTool(c *llm.ToolChoice, v []byte) error {
 	})
 }
 
-// checkToolChoice refuses a choice that no declared tool can meet. A choice
+// CheckToolChoice refuses a choice that no declared tool can meet. A choice
 // that forces nothing is void without tools.
-func checkToolChoice(r *llm.Request) error {
+func CheckToolChoice(r *llm.Request) error {
 	c := r.ToolChoice
 	if c == nil {
 		return nil
