@@ -122,7 +122,7 @@ func support() dialect.Support {
 	s.TopK = true
 	s.MaxStop = 0
 	s.Thinking.Budget, s.Thinking.Adaptive = true, true
-	s.ToolError, s.ToolImages = true, true
+	s.ToolError = true
 	s.Audio.URL, s.Files.URL = true, true
 	return s
 }
@@ -185,6 +185,7 @@ func (p *Provider) Plan(op llm.Op, model string, r *llm.Request) (*Plan, error) 
 		n := uint64(p.uses.add(seed.id)) //nolint:gosec // a count is not negative
 		seed = seeds{seed.text + n, seed.id + n}
 	}
+	seed.id ^= hashString(model)
 	resp, err := respond(&b, op, r, seed)
 	if err != nil {
 		return nil, err
