@@ -38,7 +38,6 @@ type Support struct {
 	Store        bool
 	Verbosity    bool
 	ServiceTiers []string // in OpenAI's words
-	Developer    bool     // for codecs: the developer role exists
 
 	Thinking Thinking
 
@@ -55,7 +54,7 @@ type Support struct {
 	ParallelSwitch  bool // parallel_tool_calls false
 	ObjectArguments bool // tool-call arguments must be a JSON object
 	ToolError       bool // tool results have an error flag
-	ToolImages      bool // tool results may hold images
+	ToolImages      bool // tool results may hold images and files
 	ToolHistory     bool // tools must be declared when the history has calls
 
 	Turns     bool // user and assistant alternate, the user first; system stands apart; calls and results pair up
@@ -114,8 +113,11 @@ type NameRule struct {
 // dropped ("seed", or "temperature=1" when it was clamped).
 //
 // What a conversation says is never dropped: messages, parts of them and tool
-// results are mapped or refused. What is wrong for every target (a tool result
-// that answers no call) is KindInvalidRequest.
+// results are mapped or refused. So images in tool results go into a user
+// message behind the results where they cannot stay, a failed result says
+// "Error:" where there is no flag for it, and a plain-text file becomes text
+// where files are not taken. What is wrong for every target (a tool result that
+// answers no call) is KindInvalidRequest.
 //
 // Left out without a word, with or without drop, is only what cannot change
 // the answer:
@@ -135,7 +137,7 @@ type NameRule struct {
 //	  messages[].name
 //	prompt_cache_key, prompt_cache_retention,     about cost and speed alone
 //	  prompt_cache_options, prediction,
-//	  cache_control
+//	  cache_control, eager_input_streaming
 //	reasoning.summary, thinking.display           which view of the thinking is shown
 //	thinking blocks of another provider           their state means nothing elsewhere
 //

@@ -2,6 +2,7 @@ package dialect
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -25,6 +26,9 @@ func (f *fitter) messages() error {
 		if err := f.content(i); err != nil {
 			return err
 		}
+	}
+	if !f.s.ToolImages {
+		f.moveToolMedia()
 	}
 	return nil
 }
@@ -144,7 +148,7 @@ func (f *fitter) part(i, j int) error {
 	case llm.PartAudio:
 		return f.media(at, "audio", p.Media, &f.s.Audio)
 	case llm.PartFile:
-		return f.media(at, "file", p.Media, &f.s.Files)
+		return f.file(at, p.Media, func() *llm.Part { return &f.message(i).Parts[j] })
 	}
 	return llm.Invalid(at, "%s: unknown kind of content", at)
 }
@@ -241,15 +245,88 @@ func (f *fitter) result(i, j int, r *llm.ToolResult) error {
 
 func (f *fitter) resultPart(i, j, k int) error {
 	p := &f.in.Messages[i].Parts[j].ToolResult.Parts[k]
-	at := fmt.Sprintf("messages[%d].content[%d]", i, j)
-	switch {
-	case p.Type == llm.PartImage && f.s.ToolImages:
-		edit := func() *llm.Part { return &f.toolResult(i, j).Parts[k] }
-		return f.image(fmt.Sprintf("%s.content[%d]", at, k), p.Media, edit)
-	case p.Type == llm.PartFile && f.s.ToolImages:
-		return f.media(fmt.Sprintf("%s.content[%d]", at, k), "file", p.Media, &f.s.Files)
+	at := fmt.Sprintf("messages[%d].content[%d].content[%d]", i, j, k)
+	edit := func() *llm.Part { return &f.toolResult(i, j).Parts[k] }
+	switch p.Type {
+	case llm.PartImage:
+		return f.image(at, p.Media, edit)
+	case llm.PartFile:
+		return f.file(at, p.Media, edit)
 	}
-	return llm.Unsupported(at, "%s: %s takes only text in tool results", at, f.target())
+	return llm.Unsupported(at, "%s: %s takes no such content in tool results", at, f.target())
+}
+
+// file checks a file. A plain text needs no file: where files are not taken it
+// becomes text, its name the first line.
+func (f *fitter) file(at string, m *llm.Media, edit func() *llm.Part) error {
+	s := &f.s.Files
+	mime := strings.ToLower(m.MIME)
+	taken := s.Inline && (len(s.MIME) == 0 || slices.Contains(s.MIME, mime))
+	if m.Data == "" || taken || !strings.HasPrefix(mime, "text/") {
+		return f.media(at, "file", m, s)
+	}
+	text, err := base64.StdEncoding.DecodeString(m.Data)
+	if err != nil {
+		return llm.Invalid(at, "%s: the file is not valid base64", at)
+	}
+	p := edit()
+	p.Type, p.Media, p.Text = llm.PartText, nil, string(text)
+	if m.Name != "" {
+		p.Text = m.Name + "\n\n" + p.Text
+	}
+	return nil
+}
+
+// moveToolMedia puts images and files of tool results into a user message
+// behind the results, for targets that take only text there.
+func (f *fitter) moveToolMedia() {
+	var out []llm.Message
+	var moved []llm.Part // of the tool messages that stand together
+	for i := range f.out.Messages {
+		m := &f.out.Messages[i]
+		if m.Role != llm.RoleTool && len(moved) > 0 {
+			out, moved = append(out, llm.Message{Role: llm.RoleUser, Parts: moved}), nil
+		}
+		for j := range m.Parts {
+			if r := m.Parts[j].ToolResult; r != nil && slices.ContainsFunc(r.Parts, notText) {
+				if out == nil {
+					out = append(make([]llm.Message, 0, len(f.out.Messages)+1), f.out.Messages[:i]...)
+				}
+				moved = f.takeMedia(i, j, moved)
+				m = &f.out.Messages[i]
+			}
+		}
+		if out != nil {
+			out = append(out, *m)
+		}
+	}
+	if len(moved) > 0 {
+		out = append(out, llm.Message{Role: llm.RoleUser, Parts: moved})
+	}
+	if out != nil {
+		f.edit().Messages = out
+	}
+}
+
+func notText(p llm.Part) bool { return p.Type != llm.PartText }
+
+// takeMedia takes the media out of one result and appends them to moved.
+func (f *fitter) takeMedia(i, j int, moved []llm.Part) []llm.Part {
+	r := f.toolResult(i, j)
+	moved = append(moved, llm.Part{Type: llm.PartText, Text: "Attached to the result of tool call " + r.CallID + ":"})
+	kept := r.Parts[:0]
+	for _, p := range r.Parts {
+		if notText(p) {
+			moved = append(moved, p)
+		} else {
+			kept = append(kept, p)
+		}
+	}
+	r.Parts = kept
+	if len(kept) == 0 {
+		r.Parts = []llm.Part{{Type: llm.PartText, Text: "(see the attachment in the next message)"}}
+	}
+	return moved
 }
 
 // toolResult returns a copy of a result, with parts of its own, to write to.

@@ -263,11 +263,12 @@ func (f *fitter) tier() error {
 	return f.refuse("service_tier", fmt.Sprintf("%s has no service tier %q", f.target(), t))
 }
 
-// hints are the extra members, of any client dialect, that cannot change an
-// answer.
+// hints are the extra members, of any client dialect and wherever they stand,
+// that cannot change an answer.
 var hints = map[string]bool{
 	"prompt_cache_key": true, "prompt_cache_retention": true, "prompt_cache_options": true,
 	"prediction": true, "safety_identifier": true, "cache_control": true, "labels": true,
+	"eager_input_streaming": true,
 }
 
 func (f *fitter) extra() error {
@@ -276,7 +277,8 @@ func (f *fitter) extra() error {
 	}
 	f.edit().Extra = nil
 	for _, m := range f.in.Extra {
-		if hints[m.Name] || null(m.Value) || m.Name == "modalities" && textOnly(m.Value) {
+		last := m.Name[strings.LastIndexByte(m.Name, '.')+1:]
+		if hints[last] || null(m.Value) || m.Name == "modalities" && textOnly(m.Value) {
 			continue
 		}
 		if err := f.refuse(m.Name, f.lacks()); err != nil {

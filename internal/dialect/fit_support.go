@@ -24,6 +24,7 @@ var (
 func SupportOpenAI(model string) Support {
 	s := SupportCompatible()
 	s.Target = "OpenAI"
+	s.Files.MIME = documentTypes[:1]
 	name := bareModel(model)
 	switch {
 	case strings.HasPrefix(name, "gpt-3"), strings.HasPrefix(name, "gpt-4"), strings.HasPrefix(name, "chatgpt-4o"):
@@ -57,7 +58,7 @@ func SupportCompatible() Support {
 		Seed:            Range{math.MinInt64, math.MaxInt64},
 		PresencePenalty: Range{-2, 2}, FrequencyPenalty: Range{-2, 2},
 		MaxStop: 4, BlankStop: true, LogitBias: true,
-		User: true, Metadata: true, Store: true, Verbosity: true, Developer: true,
+		User: true, Metadata: true, Store: true, Verbosity: true,
 		ServiceTiers: []string{"auto", "default", "flex", "scale", "priority", "fast"},
 		Thinking: Thinking{
 			Efforts: []string{"minimal", "low", "medium", "high", "xhigh", "max"}, Off: true,

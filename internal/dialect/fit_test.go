@@ -35,6 +35,19 @@ func results(ids ...string) llm.Message {
 	return m
 }
 
+// attached is a result of these parts.
+func attached(id string, parts ...llm.Part) llm.Message {
+	return llm.Message{Role: llm.RoleTool, Parts: []llm.Part{{Type: llm.PartToolResult, ToolResult: &llm.ToolResult{CallID: id, Parts: parts}}}}
+}
+
+func resultText(m llm.Message) string {
+	var s string
+	for _, p := range m.Parts[0].ToolResult.Parts {
+		s += p.Text
+	}
+	return s
+}
+
 func media(t llm.PartType, m llm.Media) llm.Message {
 	return llm.Message{Role: llm.RoleUser, Parts: []llm.Part{{Type: t, Media: &m}}}
 }
@@ -138,7 +151,7 @@ var fitCases = []struct {
 	{name: "hints", req: ask(func(r *llm.Request) {
 		r.User, r.Metadata, r.ServiceTier, r.Verbosity, r.Store = "u", map[string]string{"a": "b"}, "default", "medium", ptr(false)
 		r.Extra = []llm.Member{{Name: "prompt_cache_key", Value: json.RawMessage(`"k"`)}, {Name: "prediction", Value: json.RawMessage(`{}`)},
-			{Name: "audio", Value: json.RawMessage("null")}, {Name: "modalities", Value: json.RawMessage(`["text"]`)}}
+			{Name: "audio", Value: json.RawMessage("null")}, {Name: "modalities", Value: json.RawMessage(`["text"]`)}, {Name: "tools[0].eager_input_streaming", Value: json.RawMessage(`true`)}}
 	}), s: SupportGemini("gemini-2.5-pro"), check: func(r *llm.Request) bool {
 		return r.User == "" && r.Metadata == nil && r.ServiceTier == "" && r.Verbosity == "" && r.Store == nil && r.Extra == nil
 	}},
@@ -251,10 +264,34 @@ var fitCases = []struct {
 		check: func(r *llm.Request) bool {
 			return r.Messages[2].Parts[0].ToolResult.Parts[0].Media.MIME == "image/jpeg"
 		}},
-	{name: "image in a result at OpenAI", req: say(text(llm.RoleUser, "u"), calls("a"), llm.Message{Role: llm.RoleTool, Parts: []llm.Part{
-		{Type: llm.PartToolResult, ToolResult: &llm.ToolResult{CallID: "a", Parts: []llm.Part{
-			{Type: llm.PartImage, Media: &llm.Media{MIME: "image/png", Data: "AA=="}}}}}}}), s: SupportOpenAI("gpt-4o"),
-		refused: "messages[2].content[0]", always: true},
+	{name: "image in a result at OpenAI", req: say(text(llm.RoleUser, "u"), calls("a", "b"), attached("a", llm.Part{Type: llm.PartText, Text: "see"},
+		llm.Part{Type: llm.PartImage, Media: &llm.Media{MIME: "image/png", Data: "AA=="}}), attached("b", llm.Part{Type: llm.PartFile, Media: &llm.Media{MIME: "application/pdf", Data: "AA=="}}),
+		text(llm.RoleUser, "and?")), s: SupportOpenAI("gpt-4o"), check: func(r *llm.Request) bool {
+		m := r.Messages
+		return len(m) == 6 && resultText(m[2]) == "see" && resultText(m[3]) == "(see the attachment in the next message)" &&
+			m[4].Role == llm.RoleUser && len(m[4].Parts) == 4 && m[4].Parts[1].Type == llm.PartImage && m[4].Parts[3].Type == llm.PartFile &&
+			m[4].Parts[2].Text == "Attached to the result of tool call b:" && m[5].Parts[0].Text == "and?"
+	}},
+	{name: "image in the last result", req: say(text(llm.RoleUser, "u"), calls("a"), attached("a", llm.Part{Type: llm.PartImage, Media: &llm.Media{MIME: "image/jpg", Data: "AA=="}})),
+		s: SupportOpenAI("gpt-4o"), check: func(r *llm.Request) bool {
+			m := r.Messages
+			return len(m) == 4 && m[3].Role == llm.RoleUser && m[3].Parts[1].Media.MIME == "image/jpeg"
+		}},
+	{name: "image in a result to a text model", req: say(text(llm.RoleUser, "u"), calls("a"), attached("a", llm.Part{Type: llm.PartImage, Media: &llm.Media{MIME: "image/png", Data: "AA=="}})),
+		s: SupportDashScope("qwen-max"), refused: "messages[2].content[0].content[0]", always: true},
+	{name: "audio in a result", req: say(text(llm.RoleUser, "u"), calls("a"), attached("a", llm.Part{Type: llm.PartAudio, Media: &llm.Media{MIME: "audio/wav", Data: "AA=="}})),
+		s: claude(), refused: "messages[2].content[0].content[0]", always: true},
+	{name: "text file at OpenAI", req: say(media(llm.PartFile, llm.Media{MIME: "text/plain", Data: "aGk=", Name: "a.txt"})), s: SupportOpenAI("gpt-4o"),
+		check: func(r *llm.Request) bool {
+			p := r.Messages[0].Parts[0]
+			return p.Type == llm.PartText && p.Text == "a.txt\n\nhi" && p.Media == nil
+		}},
+	{name: "text file in a result at DashScope", req: say(text(llm.RoleUser, "u"), calls("a"), attached("a", llm.Part{Type: llm.PartFile, Media: &llm.Media{MIME: "text/markdown", Data: "aGk="}})),
+		s: SupportDashScope("qwen-max"), check: func(r *llm.Request) bool { return resultText(r.Messages[2]) == "hi" && len(r.Messages) == 3 }},
+	{name: "text file that is none", req: say(media(llm.PartFile, llm.Media{MIME: "text/plain", Data: "?"})), s: SupportOpenAI("gpt-4o"),
+		refused: "messages[0].content[0]", invalid: true},
+	{name: "text file at Anthropic", req: say(media(llm.PartFile, llm.Media{MIME: "text/plain", Data: "aGk="})), s: claude(),
+		check: func(r *llm.Request) bool { return r.Messages[0].Parts[0].Type == llm.PartFile }},
 	{name: "failed result", req: say(text(llm.RoleUser, "u"), calls("a"), llm.Message{Role: llm.RoleTool, Parts: []llm.Part{
 		{Type: llm.PartToolResult, ToolResult: &llm.ToolResult{CallID: "a", IsError: true, Parts: []llm.Part{{Type: llm.PartText, Text: "no such file"}}}}}}),
 		s: SupportOpenAI("gpt-4o"), check: func(r *llm.Request) bool {
