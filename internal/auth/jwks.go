@@ -59,6 +59,7 @@ func newKeySet(o *JWTOptions) *keySet {
 	if s.floor <= 0 {
 		s.floor = DefaultJWKSInterval
 	}
+	// A fetch belongs to no request: it ends with close, not with a caller.
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }
