@@ -202,6 +202,7 @@ func fakeSpec() providertest.Spec {
 			return string(b)
 		},
 		Transport: func() *http.Transport { return NewTransport(TransportOptions{}) },
+		Wrap:      Exchanger,
 	}
 }
 

@@ -84,6 +84,7 @@ func openAISpec(t *testing.T) providertest.Spec {
 		},
 		Refusals:  openAIRefusals,
 		Transport: func() *http.Transport { return NewTransport(TransportOptions{}) },
+		Wrap:      Exchanger,
 	}
 }
 

@@ -4,7 +4,10 @@ import (
 	"crypto/tls"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
+
+	"github.com/llm-gateway/llm-gateway/pkg/h1"
 )
 
 // TransportOptions tunes the one Transport. The zero value has the defaults of
@@ -58,6 +61,33 @@ func NewTransport(o TransportOptions) *http.Transport {
 		DisableCompression:     true,
 		Protocols:              &protocols,
 	}
+}
+
+// NewExchanger makes what performs all exchanges: Exchanger in front of
+// NewTransport or, with HTTP2 or a cap on connections, NewTransport alone.
+func NewExchanger(o TransportOptions) http.RoundTripper {
+	std := NewTransport(o)
+	if o.HTTP2 || o.MaxPerHost > 0 {
+		return std
+	}
+	return Exchanger(std)
+}
+
+// Exchanger puts package h1, which works on the caller's goroutine, in front of
+// a transport, with its settings. What h1 does not do (proxies) is left to it.
+func Exchanger(std *http.Transport) http.RoundTripper {
+	return h1.New(h1.Options{
+		DialContext: std.DialContext, TLS: std.TLSClientConfig, HandshakeTimeout: std.TLSHandshakeTimeout, IdleTimeout: std.IdleConnTimeout,
+		MaxIdle: std.MaxIdleConns, MaxIdlePerHost: std.MaxIdleConnsPerHost, MaxHead: maxHead,
+		Proxy: proxied, Fallback: std,
+	})
+}
+
+// proxied reports whether the environment sends a URL through a proxy. An
+// unusable setting counts: the transport then says what is wrong with it.
+func proxied(u *url.URL) bool {
+	proxy, err := http.ProxyFromEnvironment(&http.Request{URL: u})
+	return proxy != nil || err != nil
 }
 
 // NewClient makes the client that all providers share. It follows no redirect:

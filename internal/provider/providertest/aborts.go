@@ -109,7 +109,8 @@ func testConnections(t *testing.T, r *run) {
 		r, watch := *r, &watchedDialer{}
 		tr := r.transport(t)
 		tr.DialContext = watch.dial
-		r.p = r.provider(t, r.up.URL(), tr)
+		// Not wrapped: only net/http's transport watches idle connections.
+		r.p = r.provider(t, r.up.URL(), struct{ http.RoundTripper }{tr})
 		r.up.Play(SayAndHang(Answer(200, r.Good)))
 		for range 3 {
 			r.wantGood(t, r.do(t.Context(), t, false), r.Good)

@@ -58,6 +58,8 @@ type Spec struct {
 
 	// Transport makes the transport under test.
 	Transport func() *http.Transport
+	// Wrap, when set, puts what performs the exchanges in front of it.
+	Wrap func(*http.Transport) http.RoundTripper
 }
 
 // Verdict is how a failure is to be judged.
@@ -138,6 +140,10 @@ func (s *Spec) transport(t testing.TB) *http.Transport {
 
 func (s *Spec) provider(t testing.TB, url string, rt http.RoundTripper) llm.Provider {
 	t.Helper()
+	if std, ok := rt.(*http.Transport); ok && s.Wrap != nil {
+		rt = s.Wrap(std)
+		t.Cleanup((&http.Client{Transport: rt}).CloseIdleConnections)
+	}
 	p, err := s.New(t, Target{BaseURL: url, Key: Key, Client: &http.Client{Transport: rt}, MaxBody: maxBody})
 	if err != nil {
 		t.Fatal(err)
