@@ -56,6 +56,10 @@ type Codec struct {
 	// reasoning_content (DeepSeek, Moonshot, Z.ai), reasoning (Groq, vLLM) or
 	// reasoning_details (OpenRouter). "" leaves it out, as OpenAI refuses it.
 	ReasoningField string
+	// ThoughtSignatures sends Gemini's signatures of tool calls back, as
+	// Google's own OpenAI-compatible endpoint wants them; others may refuse
+	// the member.
+	ThoughtSignatures bool
 	// QuotaThrottles is for DashScope, whose compatible mode answers
 	// insufficient_quota for ordinary throttling that passes by itself.
 	QuotaThrottles bool

@@ -19,13 +19,22 @@ func (e *encoder) messages(b []byte, messages []llm.Message) []byte {
 		case llm.RoleAssistant:
 			b = e.assistant(b, m, path)
 		default:
-			b = wire.Str(append(wire.Sep(b), '{'), "role", string(m.Role))
+			b = wire.Str(append(wire.Sep(b), '{'), "role", e.role(m.Role))
 			b = wire.StrIf(b, "name", m.Name)
 			b = e.content(b, m.Parts, path)
 			b = append(e.extras(b, path), '}')
 		}
 	}
 	return append(b, ']')
+}
+
+// role names who speaks. OpenAI's reasoning models call the system's voice the
+// developer's; many compatible servers have never heard of it.
+func (e *encoder) role(r llm.Role) string {
+	if r == llm.RoleDeveloper && !e.developer {
+		r = llm.RoleSystem
+	}
+	return string(r)
 }
 
 // toolResults writes one message for each result, as OpenAI wants them. What
@@ -89,7 +98,9 @@ func (e *encoder) calls(b []byte, parts []llm.Part, path string) []byte {
 		}
 		b = appendCallHead(append(wire.Sep(b), '{'), c.ID, c.Name, callArguments(c))
 		b = append(e.extras(b, e.path(path, "tool_calls", i, ".function.")), '}')
-		b = appendSignature(b, c.Signature)
+		if e.codec.ThoughtSignatures {
+			b = appendSignature(b, c.Signature)
+		}
 		b = append(e.extras(b, e.path(path, "tool_calls", i, ".")), '}')
 		i++
 	}

@@ -12,7 +12,7 @@ import (
 // AppendRequest appends the body of a chat or embeddings request for an OpenAI
 // upstream. A stream always asks for its usage.
 func (k Codec) AppendRequest(dst []byte, c *llm.Call, r *llm.Request) ([]byte, error) {
-	e := encoder{codec: k, extra: r.Extra}
+	e := encoder{codec: k, developer: Reasons(c.Model), extra: r.Extra}
 	dst = wire.Str(append(dst, '{'), "model", c.Model)
 	if c.Op == llm.OpEmbed {
 		dst = appendEmbed(dst, r)
@@ -35,8 +35,9 @@ func (k Codec) AppendRequest(dst []byte, c *llm.Call, r *llm.Request) ([]byte, e
 
 // encoder carries what the pieces of one request need besides themselves.
 type encoder struct {
-	codec Codec
-	extra []llm.Member
+	codec     Codec
+	developer bool // the model knows the developer role
+	extra     []llm.Member
 }
 
 // extras writes back the members that were kept under path. It compares
@@ -154,7 +155,7 @@ func (e *encoder) rest(b []byte, r *llm.Request) []byte {
 		b = e.format(wire.Key(b, "response_format"), r.ResponseFormat)
 	}
 	if r.Reasoning != nil {
-		b = wire.StrIf(b, "reasoning_effort", effortOf(r.Reasoning))
+		b = wire.StrIf(b, "reasoning_effort", r.Reasoning.Effort)
 	}
 	b = wire.StrIf(b, "verbosity", r.Verbosity)
 	b = wire.StrIf(b, "user", r.User)
@@ -181,30 +182,6 @@ func (e *encoder) format(b []byte, f *llm.ResponseFormat) []byte {
 		b = append(wire.BoolPtr(b, "strict", f.Strict), '}')
 	}
 	return append(e.extras(b, "response_format."), '}')
-}
-
-// Budgets below which a client that counts thinking tokens asked for little or
-// a medium amount; the usual ladder of gateways.
-const (
-	lowBudget    = 2048
-	mediumBudget = 12288
-)
-
-// effortOf words a wish for reasoning in OpenAI's terms.
-func effortOf(o *llm.ReasoningOptions) string {
-	switch {
-	case o.Effort != "":
-		return o.Effort
-	case o.Budget == nil:
-		return ""
-	case *o.Budget <= 0:
-		return "none"
-	case *o.Budget <= lowBudget:
-		return "low"
-	case *o.Budget <= mediumBudget:
-		return "medium"
-	}
-	return "high"
 }
 
 func appendEmbed(b []byte, r *llm.Request) []byte {

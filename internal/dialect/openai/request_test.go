@@ -15,7 +15,7 @@ import (
 // again decodes what r encodes to.
 func again(t testing.TB, op llm.Op, r *llm.Request) *llm.Request {
 	t.Helper()
-	k := Codec{ReasoningField: "reasoning_details"}
+	k := Codec{ReasoningField: "reasoning_details", ThoughtSignatures: true}
 	body, err := k.AppendRequest(nil, &llm.Call{Op: op, Model: r.Model, Stream: r.Stream}, r)
 	if err != nil {
 		t.Fatal(err)
@@ -159,7 +159,7 @@ func f64(f float64) *float64 { return &f }
 func fullRequest() llm.Request {
 	yes, no := true, false
 	return llm.Request{
-		Model: "gpt-4o", MaxTokens: i64(256), Temperature: f64(0.1), TopP: f64(0.9), TopK: i64(40), Stop: []string{"a", "b"},
+		Model: "gpt-5", MaxTokens: i64(256), Temperature: f64(0.1), TopP: f64(0.9), TopK: i64(40), Stop: []string{"a", "b"},
 		Seed: i64(-3), PresencePenalty: f64(-2), FrequencyPenalty: f64(1.5), N: i64(2), Logprobs: &yes, TopLogprobs: i64(5),
 		LogitBias: json.RawMessage(`{"50256":-100}`), Stream: true, IncludeUsage: true, User: "u-1",
 		Metadata: map[string]string{"k": "v"}, ServiceTier: "flex", Store: &no, Verbosity: "low",
