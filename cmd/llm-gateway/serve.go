@@ -31,6 +31,7 @@ func (p program) serve(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	p.tuneMemory(cgroupLimits...)
 	out := telemetry.NewBufferedWriter(p.stderr)
 	defer out.Close()
 	log, err := telemetry.NewLogger(out, string(cfg.Telemetry.LogLevel), p.logFormat(cfg))
