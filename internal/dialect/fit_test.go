@@ -292,6 +292,23 @@ var fitCases = []struct {
 		refused: "messages[0].content[0]", invalid: true},
 	{name: "text file at Anthropic", req: say(media(llm.PartFile, llm.Media{MIME: "text/plain", Data: "aGk="})), s: claude(),
 		check: func(r *llm.Request) bool { return r.Messages[0].Parts[0].Type == llm.PartFile }},
+	{name: "image by URL only", req: say(media(llm.PartImage, llm.Media{MIME: "image/png", Data: "AA=="})), s: func() Support {
+		s := claude()
+		s.Images.Inline = false
+		return s
+	}(), refused: "messages[0].content[0]", always: true},
+	{name: "image of nothing", req: say(media(llm.PartImage, llm.Media{MIME: "image/png"})), s: claude(), refused: "messages[0].content[0]", invalid: true},
+	{name: "file id of the same dialect", req: say(media(llm.PartImage, llm.Media{FileID: "f"})), s: func() Support { s := claude(); s.Same = true; return s }()},
+	{name: "failed result without words", req: say(text(llm.RoleUser, "u"), calls("a"), llm.Message{Role: llm.RoleTool, Parts: []llm.Part{
+		{Type: llm.PartToolResult, ToolResult: &llm.ToolResult{CallID: "a", IsError: true}}}}),
+		s: SupportOpenAI("gpt-4o"), check: func(r *llm.Request) bool { return resultText(r.Messages[2]) == "Error: " }},
+	{name: "tools where there are none", req: ask(func(r *llm.Request) {
+		r.Tools, r.ToolChoice = []llm.Tool{function("f")}, &llm.ToolChoice{Mode: llm.ToolRequired}
+	}), s: Support{Images: Media{}}, refused: "tools[0]", dropped: []string{"tools[0]"}, check: func(r *llm.Request) bool {
+		return len(r.Tools) == 0 && r.ToolChoice == nil
+	}},
+	{name: "tool name too long", req: ask(func(r *llm.Request) { r.Tools = []llm.Tool{function(strings.Repeat("f", 65))} }), s: SupportOpenAI("gpt-4o"),
+		refused: "tools[0].function.name", always: true},
 	{name: "failed result", req: say(text(llm.RoleUser, "u"), calls("a"), llm.Message{Role: llm.RoleTool, Parts: []llm.Part{
 		{Type: llm.PartToolResult, ToolResult: &llm.ToolResult{CallID: "a", IsError: true, Parts: []llm.Part{{Type: llm.PartText, Text: "no such file"}}}}}}),
 		s: SupportOpenAI("gpt-4o"), check: func(r *llm.Request) bool {

@@ -46,6 +46,11 @@ func TestFitThinking(t *testing.T) {
 		{name: "adaptive stays", s: SupportAnthropic(newest), in: adaptive(""), want: adaptive("")},
 		{name: "both known", s: SupportAnthropic(mixed), in: budget(2000), want: budget(2000)},
 		{name: "budget to level", s: SupportOpenAI("gpt-5"), in: budget(2000), want: effort("low")},
+		{name: "little budget to level", s: SupportOpenAI("gpt-5"), in: budget(100), want: effort("minimal")},
+		{name: "some budget to level", s: SupportOpenAI("gpt-5"), in: budget(8000), want: effort("medium")},
+		{name: "level and budget to a budget", s: SupportGemini("gemini-2.5-flash"), in: llm.ReasoningOptions{Effort: "max", Budget: ptr(int64(99))}, want: budget(99)},
+		{name: "off at Gemini 2.5 lite", s: SupportGemini("gemini-2.5-flash-lite"), in: effort("none"), want: budget(0)},
+		{name: "weak level at Gemini 2.5 lite", s: SupportGemini("gemini-2.5-flash-lite"), in: effort("minimal"), want: budget(512)},
 		{name: "budget 0 to level", s: SupportOpenAI("gpt-5"), in: budget(0), want: effort("none")},
 		{name: "adaptive to OpenAI", s: SupportOpenAI("gpt-5"), in: adaptive("")},
 		{name: "adaptive with effort to OpenAI", s: SupportOpenAI("gpt-5"), in: adaptive("max"), want: effort("max")},
@@ -94,6 +99,14 @@ func TestFitThinking(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+func TestFitUnknownEffort(t *testing.T) {
+	r := ask(func(r *llm.Request) { r.Reasoning = &llm.ReasoningOptions{Effort: "a lot"} })
+	for _, drop := range []bool{false, true} {
+		_, _, err := Fit(r, SupportOpenAI("o3"), drop)
+		wantRefusal(t, err, "reasoning_effort", true)
 	}
 }
 

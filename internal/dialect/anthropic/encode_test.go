@@ -133,6 +133,11 @@ func TestEncodeMembers(t *testing.T) {
 		{"tool choice", func(r *llm.Request) {
 			r.Tools, r.ToolChoice = []llm.Tool{{Name: "g"}}, &llm.ToolChoice{Mode: llm.ToolNamed, Name: "g"}
 		}, `"tools":[{"name":"g","input_schema":{"type":"object","properties":{}}}],"tool_choice":{"type":"tool","name":"g"}`},
+		{"any tool", func(r *llm.Request) {
+			r.Tools, r.ToolChoice = []llm.Tool{{Name: "g"}}, &llm.ToolChoice{Mode: llm.ToolRequired}
+		},
+			`"tools":[{"name":"g","input_schema":{"type":"object","properties":{}}}],"tool_choice":{"type":"any"}`},
+		{"choice without tools", func(r *llm.Request) { r.ToolChoice = &llm.ToolChoice{Mode: llm.ToolAuto} }, ``},
 		{"one tool at a time", func(r *llm.Request) { r.Tools, r.ParallelToolCalls = []llm.Tool{{Name: "g"}}, ptr(false) },
 			`"tools":[{"name":"g","input_schema":{"type":"object","properties":{}}}],"tool_choice":{"type":"auto","disable_parallel_tool_use":true}`},
 		{"no tool at a time", func(r *llm.Request) {
@@ -182,6 +187,21 @@ func TestEncodeCount(t *testing.T) {
 	}
 }
 
+func TestEncodeFails(t *testing.T) {
+	bad := llm.Part{Type: llm.PartFile, Media: &llm.Media{MIME: "text/plain", Data: "?"}}
+	for name, r := range map[string]*llm.Request{
+		"file":           {Messages: []llm.Message{message(llm.RoleUser, bad)}},
+		"file in result": {Messages: []llm.Message{message(llm.RoleTool, llm.Part{Type: llm.PartToolResult, ToolResult: &llm.ToolResult{Parts: []llm.Part{bad}}})}},
+		"schema":         {Messages: []llm.Message{text(llm.RoleUser, "q")}, ResponseFormat: &llm.ResponseFormat{Type: llm.FormatJSONSchema, Schema: json.RawMessage(`{"type":`)}},
+	} {
+		if b, err := codec.AppendRequest(nil, chat("m"), r); err == nil {
+			t.Errorf("%s: %s", name, b)
+		} else {
+			llmError(t, err)
+		}
+	}
+}
+
 func TestSchema(t *testing.T) {
 	cases := []struct{ in, want string }{
 		{`{"type":"object"}`, `{"type":"object","additionalProperties":false}`},
@@ -191,6 +211,7 @@ func TestSchema(t *testing.T) {
 		{`{"$defs":{"type":{"type":"object"}},"$ref":"#/$defs/type"}`, `{"$defs":{"type":{"type":"object","additionalProperties":false}},"$ref":"#/$defs/type"}`},
 		{`{"type":"array","items":{"properties":{"properties":{"type":"object"}}}}`,
 			`{"type":"array","items":{"properties":{"properties":{"type":"object","additionalProperties":false}},"additionalProperties":false}}`},
+		{`{"items":5,"properties":[],"anyOf":{"type":"object"}}`, `{"items":5,"properties":[],"anyOf":{"type":"object","additionalProperties":false},"additionalProperties":false}`},
 		{`{"type":"string","default":{"type":"object"}}`, `{"type":"string","default":{"type":"object"}}`},
 	}
 	for _, c := range cases {

@@ -129,6 +129,30 @@ func TestDecodeRequestRefuses(t *testing.T) {
 		{"budget without thinking", body(`,"thinking":{"type":"disabled","budget_tokens":2000}`), "thinking.budget_tokens"},
 		{"effort", body(`,"output_config":{"effort":"huge"}`), "output_config.effort"},
 		{"format", body(`,"output_config":{"format":{"type":"json"}}`), "output_config.format.type"},
+		{"message a string", `{"max_tokens":9,"messages":["hi"]}`, "messages[0]"},
+		{"block a string", userTurn(`"hi"`), "messages[0].content[0]"},
+		{"member twice", userTurn(`{"type":"text","text":"a","text":"b"}`), "messages[0].content[0]"},
+		{"type a number", userTurn(`{"type":1}`), "messages[0].content[0].type"},
+		{"cache mark a string", userTurn(`{"type":"text","text":"a","cache_control":"x"}`), "messages[0].content[0].cache_control"},
+		{"tool id a number", `{"max_tokens":9,"messages":[{"role":"assistant","content":[{"type":"tool_use","id":1,"name":"b"}]}]}`, "messages[0].content[0].id"},
+		{"tool name a number", `{"max_tokens":9,"messages":[{"role":"assistant","content":[{"type":"tool_use","id":"1","name":2}]}]}`, "messages[0].content[0].name"},
+		{"result id a number", userTurn(`{"type":"tool_result","tool_use_id":1}`), "messages[0].content[0].tool_use_id"},
+		{"is_error a string", userTurn(`{"type":"tool_result","tool_use_id":"1","is_error":"no"}`), "messages[0].content[0].is_error"},
+		{"title a number", userTurn(`{"type":"document","title":1,"source":{"type":"url","url":"x"}}`), "messages[0].content[0].title"},
+		{"url source without url", userTurn(`{"type":"image","source":{"type":"url"}}`), "messages[0].content[0].source.url"},
+		{"file source without id", userTurn(`{"type":"image","source":{"type":"file"}}`), "messages[0].content[0].source.file_id"},
+		{"base64 source without data", userTurn(`{"type":"image","source":{"type":"base64","media_type":"a/b"}}`), "messages[0].content[0].source.data"},
+		{"source of another type", userTurn(`{"type":"image","source":{"type":"cloud"}}`), "messages[0].content[0].source.type"},
+		{"member of a source", userTurn(`{"type":"image","source":{"type":"url","url":"x","size":1}}`), "messages[0].content[0].source.size"},
+		{"system of images", `{"max_tokens":9,"system":[{"type":"image","source":{"type":"url","url":"x"}}],"messages":[{"role":"user","content":"q"}]}`, "system[0].type"},
+		{"system a number", `{"max_tokens":9,"system":5,"messages":[{"role":"user","content":"q"}]}`, "system"},
+		{"member of tool_choice", body(`,"tools":[{"name":"a","input_schema":{}}],"tool_choice":{"type":"auto","x":1}`), "tool_choice.x"},
+		{"tool_choice without name", body(`,"tools":[{"name":"a","input_schema":{}}],"tool_choice":{"type":"tool"}`), "tool_choice.name"},
+		{"member of thinking", body(`,"thinking":{"type":"adaptive","x":1}`), "thinking.x"},
+		{"display", body(`,"thinking":{"type":"adaptive","display":"some"}`), "thinking.display"},
+		{"member of output_config", body(`,"output_config":{"x":1}`), "output_config.x"},
+		{"member of format", body(`,"output_config":{"format":{"type":"json_schema","schema":{},"name":"x"}}`), "output_config.format.name"},
+		{"format without type", body(`,"output_config":{"format":{"schema":{}}}`), "output_config.format.type"},
 		{"format without schema", body(`,"output_config":{"format":{"type":"json_schema"}}`), "output_config.format.schema"},
 	}
 	for _, c := range cases {
@@ -168,6 +192,39 @@ func TestDecodeThinking(t *testing.T) {
 		if diff := cmp.Diff(c.want, decode(t, body(c.members)).Reasoning); diff != "" {
 			t.Errorf("%s: %s", c.members, diff)
 		}
+	}
+}
+
+func TestDecodeToolChoice(t *testing.T) {
+	cases := []struct {
+		choice   string
+		want     *llm.ToolChoice
+		parallel *bool
+	}{
+		{`{"type":"auto"}`, &llm.ToolChoice{Mode: llm.ToolAuto}, nil},
+		{`{"type":"any","disable_parallel_tool_use":true}`, &llm.ToolChoice{Mode: llm.ToolRequired}, ptr(false)},
+		{`{"type":"tool","name":"a","disable_parallel_tool_use":false}`, &llm.ToolChoice{Mode: llm.ToolNamed, Name: "a"}, ptr(true)},
+		{`{"type":"none"}`, &llm.ToolChoice{Mode: llm.ToolNone}, nil},
+		{`null`, nil, nil},
+	}
+	for _, c := range cases {
+		r := decode(t, body(`,"tools":[{"name":"a","input_schema":{}}],"tool_choice":`+c.choice))
+		if diff := cmp.Diff(c.want, r.ToolChoice); diff != "" || cmp.Diff(c.parallel, r.ParallelToolCalls) != "" {
+			t.Errorf("%s: %s%v", c.choice, diff, r.ParallelToolCalls)
+		}
+		out := decode(t, string(encode(t, chat("m"), r)))
+		if diff := cmp.Diff(c.want, out.ToolChoice); c.want != nil && diff != "" {
+			t.Errorf("%s is sent as %s", c.choice, diff)
+		}
+	}
+}
+
+// TestDecodeSystemTurns: newer SDKs put system messages among the others.
+func TestDecodeSystemTurns(t *testing.T) {
+	r := decode(t, `{"model":"m","max_tokens":9,"system":"a","messages":[{"role":"user","content":"q"},{"role":"system","content":[{"type":"text","text":"b"}]},{"role":"user","content":"r"}]}`)
+	want := []llm.Message{text(llm.RoleSystem, "a"), text(llm.RoleUser, "q"), text(llm.RoleSystem, "b"), text(llm.RoleUser, "r")}
+	if diff := cmp.Diff(want, r.Messages); diff != "" {
+		t.Error(diff)
 	}
 }
 

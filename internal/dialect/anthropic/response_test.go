@@ -160,6 +160,13 @@ func TestEncodeResponse(t *testing.T) {
 			}
 		})
 	}
+	tiers := map[string]string{"": "", "default": "standard", "auto": "standard", "standard": "standard", "priority": "priority"}
+	for tier, want := range tiers {
+		got, err := codec.AppendResponse(nil, llm.OpChat, &llm.Response{ServiceTier: tier}, nil)
+		if err != nil || strings.Contains(string(got), "service_tier") != (want != "") || !strings.Contains(string(got), want) {
+			t.Errorf("tier %s: %s, %v", tier, got, err)
+		}
+	}
 	got, err := codec.AppendResponse(nil, llm.OpChat, &llm.Response{}, &dialect.Facts{RequestID: "r1"})
 	if err != nil || !strings.HasPrefix(string(got), `{"id":"msg_r1"`) {
 		t.Errorf("no id of its own: %s", got)

@@ -2,6 +2,7 @@ package anthropic
 
 import (
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -232,6 +233,38 @@ func TestStreamDecodeFails(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestStreamMemory: a long stream leaves nothing behind in decoder, inspector
+// and encoder.
+func TestStreamMemory(t *testing.T) {
+	d, i, e := codec.NewStreamDecoder(), codec.NewInspector(true), codec.NewStreamEncoder(dialect.StreamOptions{})
+	ev := sse.Event{Data: []byte(`{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"` + strings.Repeat("word ", 200) + `"}}`)}
+	var events []llm.Event
+	var out []byte
+	feed := func(n int) {
+		for range n {
+			events, _ = d.Decode(events[:0], ev)
+			for j := range events {
+				out = e.Append(out[:0], &events[j])
+			}
+			_, _ = i.Inspect(ev)
+		}
+	}
+	feed(10)
+	before := heap()
+	feed(20_000) // 20 MB of text
+	if grown := int64(heap()) - int64(before); grown > 1<<20 {
+		t.Errorf("%d bytes are kept", grown)
+	}
+	runtime.KeepAlive([]any{d, i, e})
+}
+
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }
 
 func FuzzStreamDecode(f *testing.F) {

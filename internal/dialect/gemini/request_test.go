@@ -117,6 +117,14 @@ func TestDecodeRequestRefuses(t *testing.T) {
 		{"schema without JSON", config(`"responseSchema":{}`), "generationConfig.responseMimeType"},
 		{"enum", config(`"responseMimeType":"text/x.enum"`), "generationConfig.responseMimeType"},
 		{"thinking", config(`"thinkingConfig":{"effort":1}`), "generationConfig.thinkingConfig.effort"},
+		{"response in two", part(`{"functionResponse":{"name":"f","response":{},"parts":[{"text":"x"}]}}`), "contents[0].parts[0].functionResponse.parts[0].text"},
+		{"member of a call", part(`{"functionCall":{"name":"f","x":1}}`), "contents[0].parts[0].functionCall.x"},
+		{"member of a response", part(`{"functionResponse":{"name":"f","x":1}}`), "contents[0].parts[0].functionResponse.x"},
+		{"member of a file", part(`{"fileData":{"mimeType":"a/b","fileUri":"x","y":1}}`), "contents[0].parts[0].fileData.y"},
+		{"resolution", part(`{"inlineData":{"mimeType":"image/png","data":"AAAA"},"mediaResolution":{"level":1}}`), "contents[0].parts[0].mediaResolution.level"},
+		{"level", config(`"thinkingConfig":{"thinkingLevel":"HUGE"}`), "generationConfig.thinkingConfig.thinkingLevel"},
+		{"budget", config(`"thinkingConfig":{"thinkingBudget":-2}`), "generationConfig.thinkingConfig.thinkingBudget"},
+		{"member of the calling", `{"contents":[{}],"toolConfig":{"functionCallingConfig":{"x":1}}}`, "toolConfig.functionCallingConfig.x"},
 		{"mode", `{"contents":[{}],"toolConfig":{"functionCallingConfig":{"mode":"MAYBE"}}}`, "toolConfig.functionCallingConfig.mode"},
 		{"function without name", `{"contents":[{}],"tools":[{"functionDeclarations":[{}]}]}`, "tools[0].functionDeclarations[0].name"},
 		{"member of a function", `{"contents":[{}],"tools":[{"functionDeclarations":[{"name":"f","strict":true}]}]}`, "tools[0].functionDeclarations[0].strict"},
@@ -130,8 +138,28 @@ func TestDecodeRequestRefuses(t *testing.T) {
 			}
 		})
 	}
+	if _, err := codec.DecodeRequest(llm.OpEmbed, []byte(`{"instances":[{"content":5}]}`)); llmError(t, err).Param != "instances[0].content" {
+		t.Errorf("%v", err)
+	}
 	if _, err := codec.DecodeRequest(llm.OpEmbed, []byte(`{"requests":[]}`)); llmError(t, err).Param != "requests" {
 		t.Errorf("%v", err)
+	}
+}
+
+func TestDecodeEmbedExtras(t *testing.T) {
+	r := decode(t, llm.OpEmbed, `{"requests":[{"model":"models/m","content":{"parts":[{"text":"a"},{"text":"b"}]},"task_type":"X"},{"model":"models/m","content":{"parts":[{"text":"c"}]},"taskType":"X"}]}`)
+	want := &llm.Request{IncludeUsage: true, Model: "models/m", Embed: &llm.EmbedRequest{Input: []string{"ab", "c"}},
+		Extra: []llm.Member{{Name: "taskType", Value: json.RawMessage(`"X"`)}}}
+	if diff := cmp.Diff(want, r); diff != "" {
+		t.Error(diff)
+	}
+	got := string(encode(t, codec, &llm.Call{Op: llm.OpEmbed, Model: "tunedModels/m"}, r))
+	if got != `{"requests":[{"model":"tunedModels/m","content":{"parts":[{"text":"ab"}]},"taskType":"X"},{"model":"tunedModels/m","content":{"parts":[{"text":"c"}]},"taskType":"X"}]}` {
+		t.Error(got)
+	}
+	single := decode(t, llm.OpEmbed, `{"instances":[{"content":"a","task_type":"X"}],"parameters":{"autoTruncate":true}}`)
+	if len(single.Extra) != 2 || single.Embed.Input[0] != "a" {
+		t.Errorf("%+v", single)
 	}
 }
 

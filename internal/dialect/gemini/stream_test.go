@@ -3,6 +3,7 @@ package gemini
 import (
 	"encoding/json"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -207,6 +208,36 @@ func TestStreamDecodeFails(t *testing.T) {
 	}
 }
 
+// TestStreamMemory: a long stream leaves nothing behind in decoder and encoder.
+func TestStreamMemory(t *testing.T) {
+	d, e := codec.NewStreamDecoder(), codec.NewStreamEncoder(dialect.StreamOptions{})
+	ev := sse.Event{Data: []byte(chunkOf(`{"text":"`+strings.Repeat("word ", 200)+`"},{"functionCall":{"name":"f","args":{"a":1}}}`, ""))}
+	var events []llm.Event
+	var out []byte
+	feed := func(n int) {
+		for range n {
+			events, _ = d.Decode(events[:0], ev)
+			for j := range events {
+				out = e.Append(out[:0], &events[j])
+			}
+		}
+	}
+	feed(10)
+	before := heap()
+	feed(20_000) // 20 MB of text
+	if grown := int64(heap()) - int64(before); grown > 1<<20 {
+		t.Errorf("%d bytes are kept", grown)
+	}
+	runtime.KeepAlive([]any{d, e})
+}
+
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
 func TestPartialPaths(t *testing.T) {
 	cases := []struct {
 		pieces []string
@@ -222,6 +253,7 @@ func TestPartialPaths(t *testing.T) {
 		{[]string{`{"jsonPath":"$.a[0]","numberValue":1}`, `{"jsonPath":"$.a.b","numberValue":2}`}, `{"a":[1],"a":{"b":2}}`},
 		{[]string{`{"jsonPath":"$.a.b","numberValue":1}`, `{"jsonPath":"$.a","numberValue":2}`}, `{"a":{"b":1},"a":2}`},
 		{[]string{`{"jsonPath":"$.a"}`}, `{"a":null}`},
+		{[]string{`{"jsonPath":"a.b","numberValue":1}`, `{"jsonPath":"$.c[","numberValue":2}`, `{"jsonPath":"$[\"d\"]","numberValue":3}`}, `{"a.b":1,"c":2,"d":3}`},
 	}
 	for _, c := range cases {
 		var p partial
