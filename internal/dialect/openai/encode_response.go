@@ -1,14 +1,10 @@
 package openai
 
 import (
-	"encoding/base64"
-	"encoding/binary"
-	"math"
 	"strconv"
 	"time"
 
 	"github.com/llm-gateway/llm-gateway/internal/dialect"
-	"github.com/llm-gateway/llm-gateway/internal/dialect/lenient"
 	"github.com/llm-gateway/llm-gateway/internal/dialect/wire"
 	"github.com/llm-gateway/llm-gateway/internal/llm"
 )
@@ -153,48 +149,4 @@ func appendVector(b []byte, e *llm.Embedding) []byte {
 		b = strconv.AppendFloat(b, float64(f), 'g', -1, 32)
 	}
 	return append(b, ']')
-}
-
-// PackEmbeddings brings the vectors of r into the form that the client asked
-// for: base64 of little-endian float32, or numbers. The encoders write an
-// embedding in the form that it has.
-func PackEmbeddings(r *llm.Response, asBase64 bool) error {
-	for i := range r.Embeddings {
-		e := &r.Embeddings[i]
-		switch {
-		case asBase64 && e.Base64 == "":
-			e.Base64, e.Vector = packVector(e.Vector), nil
-		case !asBase64 && e.Base64 != "":
-			vec, err := unpackVector(e.Base64)
-			if err != nil {
-				return lenient.Malformed("embedding", err)
-			}
-			e.Base64, e.Vector = "", vec
-		}
-	}
-	return nil
-}
-
-func packVector(vec []float32) string {
-	raw := make([]byte, 0, 4*len(vec))
-	for _, f := range vec {
-		raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(f))
-	}
-	return base64.StdEncoding.EncodeToString(raw)
-}
-
-func unpackVector(s string) ([]float32, error) {
-	raw, err := base64.StdEncoding.DecodeString(s)
-	if err != nil || len(raw)%4 != 0 {
-		return nil, errNoData
-	}
-	vec := make([]float32, 0, len(raw)/4)
-	for ; len(raw) > 0; raw = raw[4:] {
-		f := math.Float32frombits(binary.LittleEndian.Uint32(raw))
-		if f != f || math.IsInf(float64(f), 0) {
-			return nil, errNoData
-		}
-		vec = append(vec, f)
-	}
-	return vec, nil
 }
