@@ -132,7 +132,7 @@ func allowed(key, tenant []string) []string {
 func newJWT(c *config.JWT) (*auth.JWT, error) {
 	return auth.NewJWT(auth.JWTOptions{
 		Issuer: c.Issuer, Audience: c.Audience, Secret: []byte(c.Secret.Reveal()), PublicKeys: []byte(c.PublicKey),
-		JWKSURL: c.JWKSURL, JWKSTTL: c.JWKSTTL.Std(), JWKSInterval: c.JWKSInterval.Std(), Leeway: c.Leeway.Std(),
+		JWKSURL: c.JWKSURL, JWKSTTL: c.JWKSTTL.Std(), JWKSInterval: c.JWKSInterval.Std(), Leeway: orNever(c.Leeway),
 		Claims: auth.Claims{Name: c.Claims.Name, Tenant: c.Claims.Tenant, Models: c.Claims.Models, Labels: c.Claims.Labels},
 	})
 }
