@@ -25,7 +25,7 @@ func decimal(low, high float64) *shape {
 	return &shape{kind: "number", nullable: true, size: within(low, high)}
 }
 
-func whole(low, high float64) *shape {
+func integer(low, high float64) *shape {
 	return &shape{kind: "integer", nullable: true, size: within(low, high)}
 }
 
@@ -79,18 +79,18 @@ func samplingShapes() map[string]*shape {
 	stop := either(text(), list(text(), 1, maxStops))
 	stop.nullable = true
 	return map[string]*shape{
-		"max_completion_tokens": whole(1, math.MaxInt32),
-		"max_tokens":            whole(1, math.MaxInt32),
+		"max_completion_tokens": integer(1, math.MaxInt32),
+		"max_tokens":            integer(1, math.MaxInt32),
 		"temperature":           decimal(0, 2),
 		"top_p":                 decimal(0, 1),
-		"n":                     whole(1, maxChoices),
+		"n":                     integer(1, maxChoices),
 		"stop":                  stop,
 		"presence_penalty":      decimal(-2, 2),
 		"frequency_penalty":     decimal(-2, 2),
 		"logit_bias":            {kind: "object", nullable: true, elem: &shape{kind: "integer", size: within(-100, 100)}},
 		"logprobs":              maybe(flag()),
-		"top_logprobs":          whole(0, maxTop),
-		"seed":                  whole(-(1 << 63), 1<<63),
+		"top_logprobs":          integer(0, maxTop),
+		"seed":                  integer(-(1 << 63), 1<<63),
 		"reasoning_effort":      maybe(oneOf("none", "minimal", "low", "medium", "high", "xhigh", "max")),
 		"verbosity":             maybe(oneOf("low", "medium", "high")),
 	}
@@ -238,7 +238,7 @@ func embedShape() *shape {
 		"model":           {kind: "string", length: within(1, math.Inf(1))},
 		"input":           either(filled, list(either(filled, token, list(token, 1, maxInputs)), 1, maxInputs)),
 		"encoding_format": oneOf("float", "base64"),
-		"dimensions":      whole(1, math.MaxInt32),
+		"dimensions":      integer(1, math.MaxInt32),
 		"user":            text(),
 	})
 }
