@@ -17,7 +17,7 @@ import (
 func TestMethodsAndHead(t *testing.T) {
 	h := serve(t, nil)
 	for path, allow := range map[string]string{
-		chatPath: "POST", genPath: "POST", genPath + "/batch": "POST", "/v1/embeddings": "POST",
+		chatPath: "POST", genPath: "POST", genPath + "/batch": "POST", "/v1/embeddings": "POST", rspPath: "POST", msgPath: "POST", cntPath: "POST",
 		"/v1/models": "GET, HEAD", "/v1/models/a/b": "GET, HEAD", "/healthz": "GET, HEAD", "/readyz": "GET, HEAD", "/openapi.yaml": "GET, HEAD",
 	} {
 		for _, method := range []string{"DELETE", "OPTIONS", "BREW"} {
@@ -73,6 +73,10 @@ func TestErrorsInTheDialectOfThePath(t *testing.T) {
 		{"malformed, batch", "POST", genPath + "/batch", `{"requests":[}`, nil, 400, "13", nil},
 		{"not an object", "POST", chatPath, `[]`, nil, 400, "", nil},
 		{"unknown member", "POST", genPath, `{"promt":"x"}`, nil, 400, "promt", nil},
+		{"malformed, messages", "POST", msgPath, `{"model":"x",}`, nil, 400, "13", nil},
+		{"malformed, responses", "POST", rspPath, `{"model":"x",}`, nil, 400, "13", nil},
+		{"too large, messages", "POST", msgPath, big, nil, 413, "larger than 1000 bytes", nil},
+		{"form, count", "POST", cntPath, "a=b", []string{"Content-Type: application/x-www-form-urlencoded"}, 415, "application/json", nil},
 		{"bad wish", "POST", chatPath, chatBody, []string{"X-Gateway-Unsupported: dorp"}, 400, "drop or refuse", nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -101,7 +105,14 @@ func shape(t *testing.T, path string, r result) {
 	if !ok {
 		t.Fatalf("no error object in %s", r.body)
 	}
-	if path == chatPath || strings.HasPrefix(path, "/v1/models") || path == "/v1/embeddings" {
+	if path == msgPath || path == cntPath {
+		id := r.header.Get("X-Request-Id")
+		if m["type"] != "error" || m["request_id"] != id || r.header.Get("Request-Id") != id || len(m) != 3 || len(e) != 2 || e["type"] == nil || e["message"] == nil {
+			t.Errorf("not Anthropic's form: %s", r.body)
+		}
+		return
+	}
+	if path == chatPath || path == rspPath || strings.HasPrefix(path, "/v1/models") || path == "/v1/embeddings" {
 		names := slices.Sorted(maps.Keys(e))
 		if !slices.Equal(names, []string{"code", "message", "param", "type"}) || len(m) != 1 {
 			t.Errorf("not OpenAI's form: %s", r.body)

@@ -11,7 +11,15 @@ import (
 	"github.com/llm-gateway/llm-gateway/internal/llm"
 )
 
-// Contract §5, in both dialects.
+// bodies are a request for each path that makes one call.
+var bodies = map[string]string{
+	chatPath: chatBody, genPath: genBody, "/v1/embeddings": `{"model":"e","input":"x"}`,
+	rspPath: `{"model":"m","input":"hi"}`,
+	msgPath: `{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}`,
+	cntPath: `{"model":"m","messages":[{"role":"user","content":"hi"}]}`,
+}
+
+// Contract §5, in every dialect.
 func TestEveryKind(t *testing.T) {
 	type row struct {
 		status     int
@@ -19,23 +27,24 @@ func TestEveryKind(t *testing.T) {
 		code       any
 		retryAfter bool
 		noRetry    bool
+		anthropic  string
 	}
 	rows := map[llm.Kind]row{
-		llm.KindInternal:            {500, "server_error", nil, false, false},
-		llm.KindInvalidRequest:      {400, "invalid_request_error", nil, false, false},
-		llm.KindUnsupported:         {400, "invalid_request_error", "unsupported_parameter", false, false},
-		llm.KindContentFiltered:     {400, "invalid_request_error", "content_filter", false, false},
-		llm.KindUnauthenticated:     {401, "invalid_request_error", "invalid_api_key", false, false},
-		llm.KindBudgetExceeded:      {402, "insufficient_quota", "budget_exceeded", false, false},
-		llm.KindPermissionDenied:    {403, "permission_error", nil, false, false},
-		llm.KindNotFound:            {404, "invalid_request_error", "model_not_found", false, false},
-		llm.KindRequestTooLarge:     {413, "invalid_request_error", nil, false, false},
-		llm.KindRateLimited:         {429, "rate_limit_error", "rate_limit_exceeded", true, false},
-		llm.KindUpstreamRateLimited: {429, "rate_limit_error", nil, true, true},
-		llm.KindUpstreamAuth:        {502, "server_error", nil, false, true},
-		llm.KindUpstreamError:       {502, "server_error", nil, false, true},
-		llm.KindOverloaded:          {503, "server_error", nil, true, true},
-		llm.KindTimeout:             {504, "server_error", "timeout", false, true},
+		llm.KindInternal:            {500, "server_error", nil, false, false, "api_error"},
+		llm.KindInvalidRequest:      {400, "invalid_request_error", nil, false, false, "invalid_request_error"},
+		llm.KindUnsupported:         {400, "invalid_request_error", "unsupported_parameter", false, false, "invalid_request_error"},
+		llm.KindContentFiltered:     {400, "invalid_request_error", "content_filter", false, false, "invalid_request_error"},
+		llm.KindUnauthenticated:     {401, "invalid_request_error", "invalid_api_key", false, false, "authentication_error"},
+		llm.KindBudgetExceeded:      {402, "insufficient_quota", "budget_exceeded", false, false, "billing_error"},
+		llm.KindPermissionDenied:    {403, "permission_error", nil, false, false, "permission_error"},
+		llm.KindNotFound:            {404, "invalid_request_error", "model_not_found", false, false, "not_found_error"},
+		llm.KindRequestTooLarge:     {413, "invalid_request_error", nil, false, false, "request_too_large"},
+		llm.KindRateLimited:         {429, "rate_limit_error", "rate_limit_exceeded", true, false, "rate_limit_error"},
+		llm.KindUpstreamRateLimited: {429, "rate_limit_error", nil, true, true, "rate_limit_error"},
+		llm.KindUpstreamAuth:        {502, "server_error", nil, false, true, "api_error"},
+		llm.KindUpstreamError:       {502, "server_error", nil, false, true, "api_error"},
+		llm.KindOverloaded:          {503, "server_error", nil, true, true, "overloaded_error"},
+		llm.KindTimeout:             {504, "server_error", "timeout", false, true, "api_error"},
 	}
 	if len(rows) != int(llm.KindCount)-1 { // all but canceled
 		t.Fatalf("%d kinds, %d rows", llm.KindCount, len(rows))
@@ -48,14 +57,18 @@ func TestEveryKind(t *testing.T) {
 	for k, want := range rows {
 		t.Run(k.String(), func(t *testing.T) {
 			kind = k
-			for _, path := range []string{chatPath, genPath, "/v1/embeddings"} {
-				r := h.post(path, map[string]string{chatPath: chatBody, genPath: genBody, "/v1/embeddings": `{"model":"e","input":"x"}`}[path])
+			for path, body := range bodies {
+				r := h.post(path, body)
 				if r.status != want.status || !strings.Contains(r.body, "the reason") || strings.Contains(r.body, "secret") {
 					t.Fatalf("%s: got %d %s", path, r.status, r.body)
 				}
 				shape(t, path, r)
 				e := decode(t, r.body)["error"].(map[string]any)
-				if path == genPath {
+				if path == msgPath || path == cntPath {
+					if e["type"] != want.anthropic {
+						t.Errorf("got %s, want type %s", r.body, want.anthropic)
+					}
+				} else if path == genPath {
 					if e["kind"] != k.String() || e["param"] != "seed" || e["provider"] != "prov" {
 						t.Errorf("envelope %s", r.body)
 					}

@@ -334,6 +334,9 @@ const (
 	chatPath   = "/v1/chat/completions"
 	chatBody   = `{"model":"gpt-x","messages":[{"role":"user","content":"hi"}]}`
 	chatStream = `{"model":"gpt-x","messages":[{"role":"user","content":"hi"}],"stream":true}`
+	rspPath    = "/v1/responses"
+	msgPath    = "/v1/messages"
+	cntPath    = "/v1/messages/count_tokens"
 	genPath    = "/v1/generate"
 	genBody    = `{"prompt":"hi"}`
 	genStream  = `{"prompt":"hi","stream":true}`

@@ -6,8 +6,10 @@ import (
 	"strings"
 
 	"github.com/llm-gateway/llm-gateway/internal/dialect"
+	"github.com/llm-gateway/llm-gateway/internal/dialect/anthropic"
 	"github.com/llm-gateway/llm-gateway/internal/dialect/native"
 	"github.com/llm-gateway/llm-gateway/internal/dialect/openai"
+	"github.com/llm-gateway/llm-gateway/internal/dialect/responses"
 	"github.com/llm-gateway/llm-gateway/internal/llm"
 )
 
@@ -25,6 +27,7 @@ type endpoint struct {
 	client  dialect.Client
 	errors  dialect.ErrorEncoder // nil = the envelope
 	idStart string               // how ids of answers start in this dialect
+	idName  string               // a header, its name canonical, that has the request's id besides X-Request-Id; "" = none
 	maxBody int64                // bytes; 0 = the snapshot's
 
 	name     string // for metrics: the path, or other
@@ -32,14 +35,20 @@ type endpoint struct {
 	observer RequestObserver
 }
 
+// anthropicID is the header in which Anthropic's SDKs look for the request's id.
+const anthropicID = "Request-Id"
+
 // routes is the whole API.
 func (s *Server) routes() []*endpoint {
-	nat, oai := native.Codec{}, openai.Codec{}
+	nat, oai, ant, rsp := native.Codec{}, openai.Codec{}, anthropic.Codec{}, responses.Codec{}
 	return []*endpoint{
 		{method: "POST", path: "/v1/generate", run: call, guard: true, op: llm.OpChat, dialect: llm.DialectNative, client: nat, errors: nat, idStart: "gen_"},
 		{method: "POST", path: "/v1/generate/batch", run: batch, guard: true, op: llm.OpChat, dialect: llm.DialectNative, client: nat, errors: nat},
 		{method: "POST", path: "/v1/chat/completions", run: call, guard: true, op: llm.OpChat, dialect: llm.DialectOpenAI, client: oai, errors: oai, idStart: "chatcmpl-"},
 		{method: "POST", path: "/v1/embeddings", run: call, guard: true, op: llm.OpEmbed, dialect: llm.DialectOpenAI, client: oai, errors: oai},
+		{method: "POST", path: "/v1/responses", run: call, guard: true, op: llm.OpChat, dialect: llm.DialectResponses, client: rsp, errors: rsp, idStart: "resp_"},
+		{method: "POST", path: "/v1/messages", run: call, guard: true, op: llm.OpChat, dialect: llm.DialectAnthropic, client: ant, errors: ant, idStart: "msg_", idName: anthropicID},
+		{method: "POST", path: "/v1/messages/count_tokens", run: call, guard: true, op: llm.OpCountTokens, dialect: llm.DialectAnthropic, client: ant, errors: ant, idName: anthropicID},
 		{method: "GET", path: "/v1/models", run: listModels, guard: true, dialect: llm.DialectOpenAI, errors: oai},
 		{method: "GET", path: "/v1/models/{id...}", run: oneModel, guard: true, dialect: llm.DialectOpenAI, errors: oai},
 		{method: "GET", path: "/metrics", run: metrics, quiet: true},
@@ -70,7 +79,7 @@ func (s *Server) newMux() (*http.ServeMux, *endpoint) {
 		}
 		delete(allowed, ep.path)
 		slices.Sort(methods)
-		wrong := &endpoint{path: ep.path, errors: ep.errors, run: wrongMethod(strings.Join(methods, ", "))}
+		wrong := &endpoint{path: ep.path, errors: ep.errors, idName: ep.idName, run: wrongMethod(strings.Join(methods, ", "))}
 		mux.Handle(ep.path, s.complete(wrong, ep.path))
 	}
 	unmatched := s.complete(&endpoint{run: noSuchPath}, "other")
@@ -92,6 +101,9 @@ func (s *Server) complete(ep *endpoint, name string) *endpoint {
 func (ep *endpoint) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	x := w.(*exchange)
 	x.ep, x.counted = ep, true
+	if ep.idName != "" {
+		x.set(ep.idName, x.id)
+	}
 	ep.observer.Started()
 	if err := x.serve(); err != nil {
 		x.fail(err)
