@@ -18,7 +18,7 @@ func NewLogger(w io.Writer, level, format string) (*slog.Logger, error) {
 	o := &slog.HandlerOptions{Level: l}
 	switch format {
 	case "json":
-		return slog.New(slog.NewJSONHandler(w, o)), nil
+		return slog.New(newJSONHandler(w, l)), nil
 	case "text":
 		return slog.New(slog.NewTextHandler(w, o)), nil
 	}
