@@ -57,8 +57,15 @@ func Explain(err error) error {
 
 // At puts name before the path of the member that err is about.
 func At(err error, name string) error {
+	if err == nil {
+		return nil // before at, whose variable would be allocated in every call
+	}
+	return at(err, name)
+}
+
+func at(err error, name string) error {
 	var e *llm.Error
-	if err == nil || !errors.As(err, &e) {
+	if !errors.As(err, &e) {
 		return err
 	}
 	switch {
