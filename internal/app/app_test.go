@@ -279,3 +279,13 @@ providers:
 		}
 	}
 }
+
+func TestEmbeddingsInTheFormThatWasAsked(t *testing.T) {
+	r := start(t, "", nil) // the mock in process answers with numbers
+	for format, want := range map[string]string{`,"encoding_format":"base64"`: `"embedding":"`, "": `"embedding":[`} {
+		status, _, body := r.do(t, "POST", "/v1/embeddings", `{"model":"mock/embed","input":"hi","dimensions":8`+format+`}`)
+		if status != 200 || !strings.Contains(body, want) {
+			t.Errorf("%s: %d %s", format, status, body)
+		}
+	}
+}

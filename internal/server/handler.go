@@ -34,9 +34,25 @@ func call(x *exchange) error {
 	case reply.Raw != nil && reply.Dialect == x.ep.dialect:
 		return x.answer(reply.Raw)
 	case reply.Response != nil:
+		if err := packEmbeddings(c, reply.Response); err != nil {
+			return err
+		}
 		return x.translated(reply)
 	}
 	return llm.Errorf(llm.KindInternal, "the reply does not fit the request")
+}
+
+// packEmbeddings gives vectors the form that the client asked for, which is not
+// always the one that the provider chose.
+func packEmbeddings(c *clientCall, r *llm.Response) error {
+	if len(r.Embeddings) == 0 {
+		return nil
+	}
+	req, err := c.Request()
+	if err != nil {
+		return err
+	}
+	return dialect.PackEmbeddings(r, req.Embed != nil && req.Embed.Base64)
 }
 
 // clientCall is a call together with what decodes it. It lives as long as
