@@ -33,6 +33,7 @@ func batch(x *exchange) error {
 	if err != nil {
 		return err
 	}
+	x.called = true
 	b := &batchRun{x: x, items: req.items, outcomes: make(chan outcome), paid: true}
 	var w batchWriter = &batchJSON{x: x, results: make([][]byte, len(req.items))}
 	if acceptsNDJSON(x.req.Header) {

@@ -36,6 +36,7 @@ type exchange struct {
 	facts    dialect.Facts
 
 	bodyRead  bool // nothing of the request is left to read
+	called    bool // the service was asked: what becomes of it is not the edge's to report
 	counted   bool // the observer was told of the start
 	streaming bool // the head of a stream is out: an error becomes an event
 	finished  bool // the terminal event is out

@@ -20,6 +20,7 @@ func call(x *exchange) error {
 	if err != nil {
 		return err
 	}
+	x.called = true
 	reply, err := x.snap.Service.Do(x.ctx(), &c.Call)
 	x.rec.asked(&c.Call)
 	x.limitHeaders(&c.quota)

@@ -15,7 +15,7 @@ import (
 
 // endpoint is one row of the API.
 type endpoint struct {
-	method string // GET answers HEAD too
+	method string // GET answers HEAD too; "" = all
 	path   string // pattern of http.ServeMux
 	run    func(*exchange) error
 	guard  bool // clients only: authentication and the gateway's limit
@@ -51,6 +51,8 @@ func (s *Server) routes() []*endpoint {
 		{method: "POST", path: "/v1/messages/count_tokens", run: call, guard: true, op: llm.OpCountTokens, dialect: llm.DialectAnthropic, client: ant, errors: ant, idName: anthropicID},
 		{method: "GET", path: "/v1/models", run: listModels, guard: true, dialect: llm.DialectOpenAI, errors: oai},
 		{method: "GET", path: "/v1/models/{id...}", run: oneModel, guard: true, dialect: llm.DialectOpenAI, errors: oai},
+		{method: "GET", path: "/v1/usage", run: ownUsage, guard: true},
+		{path: "/admin/v1/", run: operators},
 		{method: "GET", path: "/metrics", run: metrics, quiet: true},
 		{method: "GET", path: "/healthz", run: healthz, quiet: true},
 		{method: "GET", path: "/readyz", run: readyz, quiet: true},
@@ -66,7 +68,10 @@ func (s *Server) newMux() (*http.ServeMux, *endpoint) {
 	rows := s.routes()
 	for _, ep := range rows {
 		s.complete(ep, ep.path)
-		mux.Handle(ep.method+" "+ep.path, ep)
+		mux.Handle(strings.TrimSpace(ep.method+" "+ep.path), ep)
+		if ep.method == "" {
+			continue // it answers every method itself
+		}
 		allowed[ep.path] = append(allowed[ep.path], ep.method)
 		if ep.method == http.MethodGet {
 			allowed[ep.path] = append(allowed[ep.path], http.MethodHead)
@@ -106,6 +111,7 @@ func (ep *endpoint) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	}
 	ep.observer.Started()
 	if err := x.serve(); err != nil {
+		x.refused(err)
 		x.fail(err)
 	}
 }

@@ -29,6 +29,7 @@ type Server struct {
 	exchanges sync.Pool
 	anonymous llm.Caller // who calls when there is no authentication
 	draining  atomic.Bool
+	door      door
 	cut       context.CancelCauseFunc // ends every request in flight
 }
 
@@ -54,6 +55,7 @@ func New(o Options) *Server {
 		BaseContext:                  func(net.Listener) context.Context { return base },
 		ErrorLog:                     slog.NewLogLogger(s.o.Logger.Handler(), slog.LevelDebug),
 		DisableGeneralOptionsHandler: true,
+		ConnState:                    s.door.state,
 	}
 	return s
 }
@@ -73,7 +75,8 @@ func (s *Server) Swap(n *Snapshot) {
 // Serve answers connections of ln until Shutdown, then returns nil. It closes
 // ln. It may be called for several listeners.
 func (s *Server) Serve(ln net.Listener) error {
-	if err := s.http.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+	err := s.http.Serve(s.door.open(ln))
+	if !errors.Is(err, http.ErrServerClosed) && !s.draining.Load() {
 		return fmt.Errorf("serve %s: %w", ln.Addr(), err)
 	}
 	return nil
@@ -90,6 +93,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	drain, cancel := context.WithTimeout(ctx, s.o.Drain)
 	defer cancel()
+	s.door.close()
+	s.door.settle(drain)
 	err := s.http.Shutdown(drain)
 	if err == nil || drain.Err() == nil {
 		s.cut(errStopping())
@@ -126,6 +131,8 @@ func sleep(ctx context.Context, d time.Duration) {
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.door.inFlight.Add(1)
+	defer s.door.inFlight.Add(-1)
 	x := s.begin(w, r)
 	defer x.end()
 	if p := r.URL.Path; p == "" || p[0] != '/' || strings.Contains(p, "//") || strings.Contains(p, "/.") {
