@@ -207,7 +207,11 @@ func tryUnary(t *testing.T, base string) (bool, error) {
 // isRefused reports whether the connection was never accepted by the program:
 // refused, or reset in the kernel's queue as the listener closed.
 func isRefused(err error) bool {
-	return err != nil && (strings.Contains(err.Error(), syscall.ECONNREFUSED.Error()) || strings.Contains(err.Error(), "read: "+syscall.ECONNRESET.Error()))
+	if err == nil {
+		return false
+	}
+	text := err.Error()
+	return strings.Contains(text, "dial tcp") || strings.Contains(text, "read: "+syscall.ECONNRESET.Error())
 }
 
 // wholeStream reads one stream and says what is wrong with it.
