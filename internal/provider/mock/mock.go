@@ -122,7 +122,7 @@ func support() dialect.Support {
 	s.TopK = true
 	s.MaxStop = 0
 	s.Thinking.Budget, s.Thinking.Adaptive = true, true
-	s.ToolError = true
+	s.ToolError, s.ToolImages = true, true
 	s.Audio.URL, s.Files.URL = true, true
 	return s
 }

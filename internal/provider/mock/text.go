@@ -16,7 +16,7 @@ const (
 	resultLimit     = 600 // characters of a tool result that it quotes
 )
 
-// vocabulary is the word list of cicero's heirs.
+// vocabulary is what filler text is made of.
 const vocabulary = "lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor incididunt ut labore et dolore magna aliqua enim ad minim veniam quis nostrud exercitation ullamco laboris nisi aliquip ex ea commodo consequat duis aute irure in reprehenderit voluptate velit esse cillum eu fugiat nulla pariatur excepteur sint occaecat cupidatat non proident sunt culpa qui officia deserunt mollit anim id est laborum"
 
 // prose writes n words in sentences of 6 to 13.

@@ -127,7 +127,7 @@ func (n *node) stringOK(s string) bool {
 	if n.minLength != nil && length < *n.minLength || n.maxLength != nil && length > *n.maxLength {
 		return false
 	}
-	if n.pattern != nil && !n.pattern.re.MatchString(s) {
+	if n.pattern != nil && !n.pattern.match(s) {
 		return false
 	}
 	return formatOK(n.format, s)

@@ -60,7 +60,16 @@ type patternProperty struct {
 type pattern struct {
 	re   *regexp.Regexp
 	tree *syntax.Regexp
+	size int // instructions of its program
 }
+
+// match reports whether s matches. A match that would take too long is none.
+func (p *pattern) match(s string) bool {
+	return p.costs(len(s)) <= maxMatch && p.re.MatchString(s)
+}
+
+// costs is the time that matching a text of so many bytes takes at worst.
+func (p *pattern) costs(bytes int) int { return bytes * p.size }
 
 // all returns a schema that asks for every one of nodes.
 func all(nodes ...*node) *node {
@@ -83,7 +92,7 @@ func (n *node) property(name string) (list []*node, ok bool) {
 		}
 	}
 	for i := range n.patternProps {
-		if n.patternProps[i].pattern.re.MatchString(name) {
+		if n.patternProps[i].pattern.match(name) {
 			list = append(list, n.patternProps[i].node)
 		}
 	}

@@ -25,15 +25,19 @@ func newPattern(s string) (*pattern, error) {
 		return nil, errors.New("the pattern is too long")
 	}
 	s = goEscapes(s)
-	tree, err := syntax.Parse(s, syntax.Perl)
-	if err != nil {
-		return nil, fmt.Errorf("the pattern is not known to the mock: %w", err)
-	}
 	re, err := regexp.Compile(s)
 	if err != nil {
 		return nil, fmt.Errorf("the pattern is not known to the mock: %w", err)
 	}
-	return &pattern{re: re, tree: tree}, nil
+	tree, err := syntax.Parse(s, syntax.Perl) // as Compile does
+	if err != nil {
+		return nil, err
+	}
+	prog, err := syntax.Compile(tree.Simplify())
+	if err != nil {
+		return nil, err
+	}
+	return &pattern{re: re, tree: tree, size: len(prog.Inst)}, nil
 }
 
 // goEscapes writes \uXXXX as Go does.
@@ -74,10 +78,10 @@ func (g *generator) matching(p *pattern, least int, fits func(string) bool) (str
 		s := string(m.out)
 		// A pattern without an end takes more after it.
 		s += strings.Repeat("x", max(0, least-len(m.out)))
-		if g.charge(len(s)); g.steps > maxSteps {
+		if g.charge(len(s) + p.costs(len(s))/maxPattern); g.steps > maxSteps {
 			return "", false
 		}
-		if p.re.MatchString(s) && fits(s) {
+		if p.match(s) && fits(s) {
 			return s, true
 		}
 	}

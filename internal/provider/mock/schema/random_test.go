@@ -156,7 +156,7 @@ func property(t *testing.T, s string, seed uint64) (made bool) {
 }
 
 func TestRandomSchemas(t *testing.T) {
-	const n = 2000
+	const n = 1000
 	made := 0
 	for seed := range uint64(n) {
 		if property(t, document(seed), seed) {

@@ -26,8 +26,9 @@ import (
 const (
 	maxNodes  = 20_000    // schemas in one document
 	maxNest   = 128       // schema within schema
-	maxSteps  = 40_000    // values tried in the making of one
-	maxChecks = 2_000_000 // comparisons of a value with a schema
+	maxSteps  = 20_000    // values tried in the making of one
+	maxChecks = 400_000   // comparisons of a value with a schema
+	maxMatch  = 4_000_000 // bytes times instructions of matching a pattern once
 	maxItems  = 10_000    // what minItems or minProperties may ask
 	maxString = 1 << 20   // what minLength may ask
 	softDepth = 5         // from here on values are as small as they can be
