@@ -3,6 +3,7 @@ package provider
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -78,6 +79,33 @@ func leaks(t testing.TB, p llm.Provider, secret string) {
 	for _, said := range []string{fmt.Sprintf("%v", p), fmt.Sprintf("%+v", p), fmt.Sprintf("%#v", p)} {
 		if strings.Contains(said, secret) {
 			t.Errorf("the provider shows a secret: %s", said)
+		}
+	}
+}
+
+// lenientVerdict is providertest.StatusVerdict without the statuses that only
+// OpenAI-compatible servers have (Groq's 498) or mean otherwise (424).
+func lenientVerdict(status int) providertest.Verdict {
+	if status == 424 || status == 498 {
+		return providertest.Verdict{Kind: llm.KindInvalidRequest}
+	}
+	return providertest.StatusVerdict(status)
+}
+
+// drained reads a stream to its end and returns its usage.
+func drained(t testing.TB, r *llm.Reply) (u llm.Usage) {
+	t.Helper()
+	defer r.Close()
+	for {
+		ev, err := r.Stream.Recv()
+		if err == io.EOF {
+			return u
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ev.Usage != nil {
+			u = *ev.Usage
 		}
 	}
 }

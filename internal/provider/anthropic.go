@@ -1,0 +1,113 @@
+package provider
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+
+	"github.com/llm-gateway/llm-gateway/internal/dialect"
+	"github.com/llm-gateway/llm-gateway/internal/dialect/anthropic"
+	"github.com/llm-gateway/llm-gateway/internal/llm"
+	"github.com/llm-gateway/llm-gateway/pkg/sse"
+)
+
+const (
+	anthropicBase = "https://api.anthropic.com"
+
+	// anthropicVersion is the version of the API whose bodies the codec
+	// writes. A client of the same dialect sends its own along.
+	anthropicVersion = "2023-06-01"
+)
+
+// AnthropicOptions makes the provider for the Anthropic API, or for a server
+// that imitates it.
+type AnthropicOptions struct {
+	Name       string
+	BaseURL    string   // as https://host, or the whole URL of /v1/messages; "" = Anthropic's own
+	Keys       []string // sent as x-api-key
+	APIVersion string   // anthropic-version, unless the client sends one; "" = 2023-06-01
+
+	Headers  map[string]string                  // further headers, as anthropic-beta; values may be secret
+	Support  func(model string) dialect.Support // nil = by the generation in the model's name
+	Client   *http.Client
+	Version  string // the gateway's, for User-Agent
+	MaxBody  int64  // see Options
+	MaxEvent int
+}
+
+// NewAnthropic makes the provider: messages and token counts, which pass
+// through for clients of the same dialect.
+func NewAnthropic(o AnthropicOptions) (*HTTP, error) {
+	base, err := parseBase(or(o.BaseURL, anthropicBase), "/count_tokens", "/messages", "/v1")
+	if err != nil {
+		return nil, fmt.Errorf("provider %s: %w", o.Name, err)
+	}
+	keys, err := NewKeys(o.Keys...)
+	if err != nil {
+		return nil, fmt.Errorf("provider %s: %w", o.Name, err)
+	}
+	if o.Support == nil {
+		o.Support = dialect.SupportAnthropic
+	}
+	w := &anthropicWire{
+		messages: below(base, "/v1/messages"),
+		count:    below(base, "/v1/messages/count_tokens"),
+		version:  []string{or(o.APIVersion, anthropicVersion)},
+	}
+	return New(Options{
+		Name: o.Name, Dialect: llm.DialectAnthropic, Codec: anthropicCodec{}, Wire: w,
+		Client: o.Client, Credentials: keys, Headers: o.Headers, Fit: FitTo(o.Support),
+		Version: o.Version, MaxBody: o.MaxBody, MaxEvent: o.MaxEvent,
+	})
+}
+
+// anthropicCodec ends a stream with its terminal event: some servers that
+// imitate Anthropic leave the connection open behind it.
+type anthropicCodec struct{ anthropic.Codec }
+
+// NewStreamDecoder starts reading one stream.
+func (k anthropicCodec) NewStreamDecoder() dialect.StreamDecoder {
+	return anthropicDecoder{k.Codec.NewStreamDecoder()}
+}
+
+type anthropicDecoder struct{ dialect.StreamDecoder }
+
+// Decode reads one event; io.EOF says that nothing counts behind it.
+func (d anthropicDecoder) Decode(dst []llm.Event, ev sse.Event) ([]llm.Event, error) {
+	dst, err := d.StreamDecoder.Decode(dst, ev)
+	if err == nil && string(ev.Name) == "message_stop" {
+		err = io.EOF
+	}
+	return dst, err
+}
+
+// anthropicWire knows Anthropic's endpoints.
+type anthropicWire struct {
+	messages, count *url.URL
+	version         []string
+}
+
+// Endpoint returns the URL for c's operation.
+func (w *anthropicWire) Endpoint(c *llm.Call) (*url.URL, error) {
+	switch c.Op {
+	case llm.OpChat:
+		return w.messages, nil
+	case llm.OpCountTokens:
+		return w.count, nil
+	}
+	return nil, llm.Unsupported("model", "the Anthropic API cannot do %s", c.Op)
+}
+
+// Authorize sends the key as x-api-key, beside the version that every call
+// must name.
+func (w *anthropicWire) Authorize(_ context.Context, h http.Header, cred Credential) error {
+	if _, ok := h["Anthropic-Version"]; !ok {
+		h["Anthropic-Version"] = w.version
+	}
+	if v := cred.Plain(); v != nil {
+		h["X-Api-Key"] = v
+	}
+	return nil
+}
