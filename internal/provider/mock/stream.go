@@ -31,11 +31,12 @@ type stream struct {
 	plan  *Plan
 	phase phase
 
-	part  int    // index of the part that is being sent
-	begun bool   // something of it was sent
-	rest  string // what of it has not been
-	call  int    // running number of the tool call
-	block int    // running number of the reasoning block
+	part   int    // index of the part that is being sent
+	begun  bool   // something of it was sent
+	signed bool   // its signature was
+	rest   string // what of it has not been
+	call   int    // running number of the tool call
+	block  int    // running number of the reasoning block
 
 	sent int // events so far
 	err  error
@@ -128,11 +129,15 @@ func (s *stream) piece() (llm.Event, bool) {
 			s.begun = true
 			s.rest = body(p)
 			if p.ToolCall != nil {
-				return llm.Event{Kind: llm.EventToolCall, Index: s.call, ID: p.ToolCall.ID, Name: p.ToolCall.Name}, true
+				return llm.Event{Kind: llm.EventToolCall, Index: s.call, ID: p.ToolCall.ID, Name: p.ToolCall.Name, Signature: p.ToolCall.Signature}, true
 			}
 		}
 		if s.rest != "" {
 			return s.event(p.Type, s.cut()), true
+		}
+		if r := p.Reasoning; r != nil && r.Signature != "" && !s.signed {
+			s.signed = true
+			return llm.Event{Kind: llm.EventReasoning, Block: s.block, ID: r.ID, Signature: r.Signature, Origin: r.Origin}, true
 		}
 	}
 	return llm.Event{}, false
@@ -146,7 +151,7 @@ func (s *stream) leave(p *llm.Part) {
 		s.block++
 	}
 	s.part++
-	s.begun = false
+	s.begun, s.signed = false, false
 }
 
 // cut takes the tokens of one event off the rest.

@@ -60,6 +60,9 @@ type surface struct {
 	noKey func(got string) *llm.Error
 	// head sets the headers of every answer, errors too.
 	head func(h http.Header, m *meta)
+	// dress gives an answer what only this provider's answers have (state that
+	// it wants back, ids of its own form); nil = nothing.
+	dress func(r *llm.Request, out *llm.Response)
 }
 
 // errorWriter words errors as the provider does. The error's Status is the
@@ -75,12 +78,15 @@ type route struct {
 	pattern string // of http.ServeMux
 	op      llm.Op // 0 for an endpoint that takes no call
 	// check refuses what the real API refuses; nil = nothing.
-	check func(body []byte) *llm.Error
+	check func(hr *http.Request, body []byte) *llm.Error
 	// adjust completes the request from what is not in its body (a model's
 	// name in the path); nil = nothing to complete.
 	adjust func(hr *http.Request, r *llm.Request)
 	// serve answers an endpoint that takes no call.
 	serve http.HandlerFunc
+	// pick chooses the route where the pattern cannot (a verb behind a colon);
+	// nil = this one. It returns nil when there is none.
+	pick func(hr *http.Request) *route
 
 	surface *surface
 }
@@ -115,7 +121,7 @@ func New(o Options) *Server {
 
 // surfaces lists the dialects that the server speaks.
 func (s *Server) surfaces() []*surface {
-	return []*surface{s.openAI()}
+	return []*surface{s.openAI(), s.anthropic()}
 }
 
 func (s *Server) register(sf *surface, rt *route) {
@@ -124,6 +130,13 @@ func (s *Server) register(sf *surface, rt *route) {
 		s.chat = rt
 	}
 	s.mux.HandleFunc(rt.pattern, func(w http.ResponseWriter, r *http.Request) {
+		rt := rt
+		if rt.pick != nil {
+			if rt = rt.pick(r); rt == nil {
+				s.notFound(w, r)
+				return
+			}
+		}
 		x := s.exchange(rt, w, r)
 		if err := s.authorize(sf, r); err != nil {
 			x.refuse(err)
@@ -156,6 +169,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // methods as net/http does.
 func (s *Server) notFound(w http.ResponseWriter, r *http.Request) {
 	for _, m := range []string{http.MethodGet, http.MethodPost} {
+		if m == r.Method {
+			continue
+		}
 		probe := r.Clone(r.Context())
 		probe.Method = m
 		if _, pattern := s.mux.Handler(probe); pattern != "" {
