@@ -3,6 +3,7 @@ package llm
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -126,7 +127,16 @@ type Meta struct {
 	Caller    *Caller
 	Quota     *Quota            // where admission tells what is left; nil when nobody asks
 	Tags      map[string]string // the client's metadata
+
+	attempts atomic.Int32
 }
+
+// NextAttempt counts one attempt of the request and returns its running number,
+// from 1.
+func (m *Meta) NextAttempt() int { return int(m.attempts.Add(1)) }
+
+// Attempts returns how many attempts have been counted so far.
+func (m *Meta) Attempts() int { return int(m.attempts.Load()) }
 
 // Call is one request on its way to one target. It is immutable: a decorator
 // that needs another one copies it.

@@ -154,6 +154,8 @@ func (b *batchRun) item(ctx context.Context, i int, err error) (o outcome) {
 	}()
 	if err == nil {
 		o, err = b.perform(ctx, i, &facts)
+	} else {
+		b.x.tellRefused(facts.RequestID, err)
 	}
 	if err != nil {
 		if e := llm.ContextError(b.x.ctx()); e != nil {
@@ -166,11 +168,12 @@ func (b *batchRun) item(ctx context.Context, i int, err error) (o outcome) {
 
 func (b *batchRun) perform(ctx context.Context, i int, f *dialect.Facts) (outcome, error) {
 	c, err := b.x.newCall(b.items[i], f.RequestID)
-	if err != nil {
-		return outcome{}, err
+	if err == nil && c.Stream {
+		err = llm.Invalid("stream", "an item of a batch cannot be a stream")
 	}
-	if c.Stream {
-		return outcome{}, llm.Invalid("stream", "an item of a batch cannot be a stream")
+	if err != nil {
+		b.x.tellRefused(f.RequestID, err)
+		return outcome{}, err
 	}
 	began := time.Now()
 	reply, err := b.do(ctx, &c.Call)

@@ -164,6 +164,11 @@ func TestOpenAPIStatuses(t *testing.T) {
 		want := []string{"200"}
 		if ep.guard {
 			want = append(want, "401", "429", "405")
+		} else if ep.operator {
+			want = append(want, "400", "401", "404", "405")
+			if op.Security == nil || len(*op.Security) != 1 || (*op.Security)[0]["operator"] == nil {
+				t.Errorf("%s needs the admin token, the document does not say so", ep.path)
+			}
 		} else if op.Security == nil || len(*op.Security) != 0 {
 			t.Errorf("%s needs no key, the document says otherwise", ep.path)
 		}

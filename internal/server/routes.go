@@ -15,11 +15,13 @@ import (
 
 // endpoint is one row of the API.
 type endpoint struct {
-	method string // GET answers HEAD too; "" = all
+	method string // GET answers HEAD too
 	path   string // pattern of http.ServeMux
 	run    func(*exchange) error
 	guard  bool // clients only: authentication and the gateway's limit
 	quiet  bool // probes and scrapes: logged at debug level
+
+	operator bool // operators only: the handler of Snapshot.Admin checks its token
 
 	// What calls to models need besides.
 	op      llm.Op
@@ -52,7 +54,7 @@ func (s *Server) routes() []*endpoint {
 		{method: "GET", path: "/v1/models", run: listModels, guard: true, dialect: llm.DialectOpenAI, errors: oai},
 		{method: "GET", path: "/v1/models/{id...}", run: oneModel, guard: true, dialect: llm.DialectOpenAI, errors: oai},
 		{method: "GET", path: "/v1/usage", run: ownUsage, guard: true},
-		{path: "/admin/v1/", run: operators},
+		{method: "GET", path: "/admin/v1/usage", run: operators, operator: true},
 		{method: "GET", path: "/metrics", run: metrics, quiet: true},
 		{method: "GET", path: "/healthz", run: healthz, quiet: true},
 		{method: "GET", path: "/readyz", run: readyz, quiet: true},
@@ -68,10 +70,7 @@ func (s *Server) newMux() (*http.ServeMux, *endpoint) {
 	rows := s.routes()
 	for _, ep := range rows {
 		s.complete(ep, ep.path)
-		mux.Handle(strings.TrimSpace(ep.method+" "+ep.path), ep)
-		if ep.method == "" {
-			continue // it answers every method itself
-		}
+		mux.Handle(ep.method+" "+ep.path, ep)
 		allowed[ep.path] = append(allowed[ep.path], ep.method)
 		if ep.method == http.MethodGet {
 			allowed[ep.path] = append(allowed[ep.path], http.MethodHead)

@@ -68,7 +68,7 @@ func ownUsage(x *exchange) error {
 	return x.json(http.StatusOK, body)
 }
 
-// operators hands everything under /admin/v1/ over to the operators' API.
+// operators hands a request over to the operators' API.
 func operators(x *exchange) error {
 	if x.snap.Admin == nil {
 		return noSuchPath(x)
@@ -81,15 +81,20 @@ func operators(x *exchange) error {
 // became a call: over the gateway's limit, malformed, too large. What nobody
 // known has sent is left out, so that strangers cannot fill the ledger.
 func (x *exchange) refused(err error) {
-	if x.snap.Refused == nil || x.ep.op == 0 || x.called {
-		return
+	if x.ep.op != 0 && !x.called {
+		x.tellRefused(x.id, err)
 	}
+}
+
+// tellRefused is refused for one request of this exchange: itself, or an item
+// of a batch.
+func (x *exchange) tellRefused(id string, err error) {
 	e := llm.AsError(err)
-	if e.Kind == llm.KindUnauthenticated {
+	if x.snap.Refused == nil || e.Kind == llm.KindUnauthenticated {
 		return
 	}
 	x.snap.Refused(&llm.Call{
 		Op: x.ep.op, Dialect: x.ep.dialect,
-		Meta: &llm.Meta{RequestID: x.id, TraceID: traceID(x.req.Header), Caller: x.caller},
+		Meta: &llm.Meta{RequestID: id, TraceID: traceID(x.req.Header), Caller: x.caller},
 	}, e)
 }

@@ -43,6 +43,11 @@ type Options struct {
 	Admit    Admitter // nil = no limits
 	Observer Observer // nil = nobody
 	Models   []Model  // what GET /v1/models lists, before the caller's permissions
+
+	// Refused is told of every call that failed before any attempt at an
+	// upstream: no such model, not allowed, over a limit, every circuit open.
+	// It must not block. nil = nobody.
+	Refused func(c *llm.Call, e *llm.Error)
 }
 
 // Service performs calls. It is safe for concurrent use.
@@ -68,6 +73,14 @@ func (nobody) FellBack(string, string, string) {}
 // there is a default model; c.Meta must be set, and its Route is filled in
 // here. The reply must be closed. Errors are always *llm.Error.
 func (s *Service) Do(ctx context.Context, c *llm.Call) (*llm.Reply, error) {
+	reply, err := s.do(ctx, c)
+	if err != nil && s.o.Refused != nil && c.Meta.Attempts() == 0 {
+		s.o.Refused(c, llm.AsError(err))
+	}
+	return reply, err
+}
+
+func (s *Service) do(ctx context.Context, c *llm.Call) (*llm.Reply, error) {
 	r, err := s.o.Router.Resolve(c.Model)
 	if err != nil {
 		return nil, err
