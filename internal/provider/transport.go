@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"context"
 	"crypto/tls"
 	"net"
 	"net/http"
@@ -13,7 +14,11 @@ import (
 // TransportOptions tunes the one Transport. The zero value has the defaults of
 // the contract (§7).
 type TransportOptions struct {
-	ConnectTimeout   time.Duration // to establish a TCP connection, name look-up included; 0 = 2 s
+	ConnectTimeout time.Duration // to establish a TCP connection, name look-up included; 0 = 2 s
+	// ConnectTimeoutOf returns the connect timeout of one host:port, 0 for the
+	// common one; nil = the common one for all. It is asked for each new
+	// connection, from several goroutines.
+	ConnectTimeoutOf func(addr string) time.Duration
 	HandshakeTimeout time.Duration // for TLS; 0 = 10 s
 	IdleTimeout      time.Duration // how long an unused connection is kept; 0 = 90 s
 	MaxIdle          int           // idle connections, all hosts together; 0 = 1024
@@ -42,13 +47,12 @@ const maxHead = 256 << 10
 // are. Proxies are taken from the environment (HTTP_PROXY, HTTPS_PROXY,
 // NO_PROXY).
 func NewTransport(o TransportOptions) *http.Transport {
-	dialer := &net.Dialer{Timeout: or(o.ConnectTimeout, 2*time.Second), KeepAlive: 30 * time.Second}
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(o.HTTP2)
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            dialer.DialContext,
+		DialContext:            o.dial,
 		TLSClientConfig:        o.TLS.Clone(),
 		TLSHandshakeTimeout:    or(o.HandshakeTimeout, 10*time.Second),
 		IdleConnTimeout:        or(o.IdleTimeout, 90*time.Second),
@@ -61,6 +65,15 @@ func NewTransport(o TransportOptions) *http.Transport {
 		DisableCompression:     true,
 		Protocols:              &protocols,
 	}
+}
+
+// dial connects within the timeout of the address.
+func (o TransportOptions) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	d := net.Dialer{Timeout: or(o.ConnectTimeout, 2*time.Second), KeepAlive: 30 * time.Second}
+	if o.ConnectTimeoutOf != nil {
+		d.Timeout = or(o.ConnectTimeoutOf(addr), d.Timeout)
+	}
+	return d.DialContext(ctx, network, addr)
 }
 
 // NewExchanger makes what performs all exchanges: Exchanger in front of
