@@ -62,6 +62,7 @@ func (x *exchange) whole(ctx context.Context, resp *http.Response) (*llm.Reply, 
 		r.Usage, r.Finish, err = x.passer.Inspect(x.call.Op, body)
 	} else if r.Response, err = x.p.codec.DecodeResponse(x.call.Op, body); err == nil {
 		r.Usage, r.Finish = r.Response.Usage, r.Response.Finish
+		r.Response.Model = or(r.Response.Model, x.call.Model) // DashScope says none
 	}
 	if err != nil {
 		return nil, disguised(resp.StatusCode, err)
