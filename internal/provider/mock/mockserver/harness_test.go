@@ -116,6 +116,11 @@ func (r *rig) do(t *testing.T, method, path, body string) answer {
 	if err != nil {
 		t.Fatalf("%s %s: %v", method, path, err)
 	}
+	return read(t, resp)
+}
+
+func read(t *testing.T, resp *http.Response) answer {
+	t.Helper()
 	defer func() { _ = resp.Body.Close() }()
 	b, err := io.ReadAll(resp.Body)
 	return answer{resp.StatusCode, resp.Header, b, err}

@@ -121,7 +121,7 @@ func New(o Options) *Server {
 
 // surfaces lists the dialects that the server speaks.
 func (s *Server) surfaces() []*surface {
-	return []*surface{s.openAI(), s.anthropic()}
+	return []*surface{s.openAI(), s.responses(), s.anthropic(), s.gemini(), s.dashScope()}
 }
 
 func (s *Server) register(sf *surface, rt *route) {
