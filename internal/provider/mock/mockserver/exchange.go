@@ -84,6 +84,9 @@ func (x *exchange) serve(body []byte, err error) {
 func (x *exchange) answer() {
 	if r := x.plan.Response; r != nil {
 		r.ID = x.rt.surface.idPrefix + trimPrefix(r.ID)
+		if x.rt.surface.dress != nil {
+			x.rt.surface.dress(x.req, r)
+		}
 	}
 	switch {
 	case x.failsAtOnce():
@@ -97,7 +100,7 @@ func (x *exchange) answer() {
 
 func (x *exchange) decode(body []byte) *llm.Error {
 	if x.rt.check != nil && !x.s.o.Lenient {
-		if err := x.rt.check(body); err != nil {
+		if err := x.rt.check(x.r, body); err != nil {
 			return err
 		}
 	}
@@ -158,13 +161,18 @@ func (x *exchange) pause(d time.Duration) bool {
 	return true
 }
 
+// facts is what codecs put into answers besides their content.
+func (x *exchange) facts() *dialect.Facts {
+	return &dialect.Facts{RequestID: x.id[len("req_"):], Status: http.StatusOK}
+}
+
 // whole gives the answer in one piece.
 func (x *exchange) whole() {
 	if !x.pause(x.plan.Whole()) {
 		return
 	}
 	resp := x.plan.Response
-	body, err := x.rt.surface.codec.AppendResponse(nil, x.rt.op, resp, &dialect.Facts{})
+	body, err := x.rt.surface.codec.AppendResponse(nil, x.rt.op, resp, x.facts())
 	if err != nil {
 		x.refuse(withStatus(err))
 		return
@@ -224,7 +232,7 @@ func (x *exchange) relay(rc *http.ResponseController, src llm.Stream, enc dialec
 			return err
 		}
 		if err != nil {
-			buf = enc.AppendEnd(buf[:0], &dialect.Facts{})
+			buf = enc.AppendEnd(buf[:0], x.facts())
 			x.entry.done()
 		} else {
 			buf = enc.Append(buf[:0], &ev)

@@ -32,8 +32,8 @@ func (s *Server) openAI() *surface {
 		noKey:    openAINoKey,
 		head:     openAIHead,
 		routes: []route{
-			{pattern: "POST " + benchPath, op: llm.OpChat, check: func(b []byte) *llm.Error { return strictly(chat, chatRules, b) }},
-			{pattern: "POST /v1/embeddings", op: llm.OpEmbed, check: func(b []byte) *llm.Error { return strictly(embed, nil, b) }},
+			{pattern: "POST " + benchPath, op: llm.OpChat, check: func(_ *http.Request, b []byte) *llm.Error { return strictly(chat, chatRules, b) }},
+			{pattern: "POST /v1/embeddings", op: llm.OpEmbed, check: func(_ *http.Request, b []byte) *llm.Error { return strictly(embed, nil, b) }},
 			{pattern: "GET /v1/models", serve: s.serveModels},
 			{pattern: "GET /v1/models/{id...}", serve: s.serveModel},
 		},

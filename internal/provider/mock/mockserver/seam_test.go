@@ -34,7 +34,7 @@ func (s *Server) toy() *surface {
 				r.Model = hr.PathValue("model")
 				r.Stream = hr.PathValue("verb") == "stream"
 			},
-			check: func(body []byte) *llm.Error {
+			check: func(_ *http.Request, body []byte) *llm.Error {
 				if !strings.Contains(string(body), "say") {
 					return problem("", "say", "say something")
 				}
