@@ -1,0 +1,148 @@
+package provider
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/llm-gateway/llm-gateway/internal/dialect"
+	"github.com/llm-gateway/llm-gateway/internal/dialect/dashscope"
+	"github.com/llm-gateway/llm-gateway/internal/dialect/openai"
+	"github.com/llm-gateway/llm-gateway/internal/llm"
+)
+
+// dashScopeBase is the host for accounts in China. Keys are bound to a region:
+// international ones belong to dashscope-intl.aliyuncs.com, others to hosts of
+// their workspace.
+const dashScopeBase = "https://dashscope.aliyuncs.com/api/v1"
+
+// compatibleMode ends the base URL of DashScope's OpenAI-compatible mode.
+const compatibleMode = "/compatible-mode/v1"
+
+// DashScopeOptions makes the provider for Alibaba's DashScope (Qwen).
+type DashScopeOptions struct {
+	Name string
+
+	// BaseURL is https://host/api/v1 for the native form, which knows all
+	// models and their thinking, or https://host/compatible-mode/v1 for the
+	// OpenAI-compatible one, in which bodies of OpenAI clients pass through.
+	// A host alone means the native form. "" = the host in China.
+	BaseURL   string
+	Keys      []string // sent as bearer tokens
+	Workspace string   // X-DashScope-WorkSpace
+
+	Headers  map[string]string
+	Support  func(model string) dialect.Support // nil = by the model's name
+	Client   *http.Client
+	Version  string // the gateway's, for User-Agent
+	MaxBody  int64  // see Options
+	MaxEvent int
+}
+
+// NewDashScope makes the provider. Endpoints and headers are those of
+// DashScope's SDK of 2026.
+func NewDashScope(o DashScopeOptions) (*HTTP, error) {
+	headers := maps.Clone(o.Headers)
+	if o.Workspace != "" {
+		if headers == nil {
+			headers = map[string]string{}
+		}
+		headers["X-DashScope-WorkSpace"] = o.Workspace
+	}
+	base, err := parseBase(or(o.BaseURL, dashScopeBase), "/chat/completions", "/embeddings", "/services/aigc/text-generation/generation",
+		"/services/aigc/multimodal-generation/generation", "/services/embeddings/text-embedding/text-embedding")
+	if err != nil {
+		return nil, fmt.Errorf("provider %s: %w", o.Name, err)
+	}
+	if strings.HasSuffix(base.Path, compatibleMode) {
+		return newDashScopeCompatible(o, base, headers)
+	}
+	keys, err := NewKeys(o.Keys...)
+	if err != nil {
+		return nil, fmt.Errorf("provider %s: %w", o.Name, err)
+	}
+	if o.Support == nil {
+		o.Support = dialect.SupportDashScope
+	}
+	return New(Options{
+		Name: o.Name, Dialect: llm.DialectDashScope, Codec: dashscope.Codec{}, Wire: newDashScopeWire(base),
+		Client: o.Client, Credentials: keys, Headers: headers, Fit: FitTo(o.Support),
+		Version: o.Version, MaxBody: o.MaxBody, MaxEvent: o.MaxEvent,
+	})
+}
+
+// newDashScopeCompatible makes the provider for the compatible mode. There,
+// insufficient_quota is a limit that passes.
+func newDashScopeCompatible(o DashScopeOptions, base *url.URL, headers map[string]string) (*HTTP, error) {
+	if o.Support == nil {
+		o.Support = supportDashScopeCompatible
+	}
+	return NewOpenAI(OpenAIOptions{
+		Name: o.Name, BaseURL: base.String(), Keys: o.Keys, Headers: headers, Support: o.Support, Client: o.Client,
+		Codec:   openai.Codec{MaxTokensName: "max_tokens", QuotaThrottles: true},
+		Version: o.Version, MaxBody: o.MaxBody, MaxEvent: o.MaxEvent,
+	})
+}
+
+// supportDashScopeCompatible is what the compatible mode honours: the same as
+// the native form, but thinking, whose members OpenAI does not have.
+func supportDashScopeCompatible(model string) dialect.Support {
+	return DashScopeCompatible(dialect.SupportDashScope(model))
+}
+
+// DashScopeCompatible narrows what DashScope honours to its compatible mode.
+func DashScopeCompatible(s dialect.Support) dialect.Support {
+	s.Dialect = llm.DialectOpenAI
+	s.Target = "DashScope's compatible mode"
+	s.Thinking = dialect.Thinking{}
+	s.TopK = true
+	return s
+}
+
+// dashScopeWire knows the endpoints of the native form.
+type dashScopeWire struct {
+	text, multimodal, embeddings, tokenizer *url.URL
+	enable                                  []string
+}
+
+func newDashScopeWire(base *url.URL) *dashScopeWire {
+	if base.Path == "" {
+		base = below(base, "/api/v1")
+	}
+	return &dashScopeWire{
+		text:       below(base, "/services/aigc/text-generation/generation"),
+		multimodal: below(base, "/services/aigc/multimodal-generation/generation"),
+		embeddings: below(base, "/services/embeddings/text-embedding/text-embedding"),
+		tokenizer:  below(base, "/tokenizer"),
+		enable:     []string{"enable"},
+	}
+}
+
+// Endpoint returns the URL for c's operation. Models that take media have one
+// of their own; to send one to the other's is an error.
+func (w *dashScopeWire) Endpoint(c *llm.Call) (*url.URL, error) {
+	switch {
+	case c.Op == llm.OpEmbed:
+		return w.embeddings, nil
+	case c.Op == llm.OpCountTokens:
+		return w.tokenizer, nil
+	case dialect.MultimodalDashScope(c.Model):
+		return w.multimodal, nil
+	}
+	return w.text, nil
+}
+
+// Authorize sends the key as a bearer token. It also asks for a stream: in this
+// dialect a header does, not the body.
+func (w *dashScopeWire) Authorize(_ context.Context, h http.Header, cred Credential) error {
+	if v := cred.Bearer(); v != nil {
+		h["Authorization"] = v
+	}
+	if v := h["Accept"]; len(v) == 1 && v[0] == "text/event-stream" {
+		h["X-Dashscope-Sse"] = w.enable
+	}
+	return nil
+}
