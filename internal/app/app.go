@@ -37,6 +37,7 @@ type App struct {
 	log       *slog.Logger
 	metrics   *telemetry.Metrics
 	limits    limits.Engine
+	redis     *limits.Redis // the same, when it is one
 	transport *http.Transport
 	client    *http.Client
 	state     state
@@ -55,7 +56,9 @@ func New(o Options) (*App, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	a := &App{o: o, log: o.Logger, life: context.Background(), metrics: telemetry.NewMetrics(o.Version, o.Commit)}
-	a.limits = limits.NewMemory(nil)
+	if err := a.newLimits(o.Config.Redis); err != nil {
+		return nil, err
+	}
 	a.transport = provider.NewTransport(transportOptions(o.Config.HTTP))
 	a.client = provider.NewClient(a.transport)
 	snap, err := a.build(o.Config)

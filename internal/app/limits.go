@@ -2,13 +2,66 @@ package app
 
 import (
 	"context"
+	"fmt"
+	"log/slog"
 
 	"github.com/llm-gateway/llm-gateway/config"
 	"github.com/llm-gateway/llm-gateway/internal/limits"
 	"github.com/llm-gateway/llm-gateway/internal/llm"
 	"github.com/llm-gateway/llm-gateway/internal/route"
+	"github.com/llm-gateway/llm-gateway/internal/server"
 	"github.com/llm-gateway/llm-gateway/internal/service"
 )
+
+// newLimits makes the engine that keeps the counters of all limits. It lasts as
+// long as the App: other settings of Redis need a restart.
+func (a *App) newLimits(c config.Redis) error {
+	memory := limits.NewMemory(nil)
+	a.limits = memory
+	if c.URL.IsZero() {
+		return nil
+	}
+	local := a.metrics.LimitsWithoutRedis()
+	shared, err := limits.NewRedis(a.life, limits.RedisOptions{
+		URL: c.URL.Reveal(), Prefix: c.Prefix, Timeout: c.Timeout.Std(), Refuse: c.OnFailure == config.RedisRefuse,
+		Local: memory, OnLocal: local.Inc, OnChange: a.redisChanged(c.OnFailure),
+	})
+	if err != nil {
+		return fmt.Errorf("redis.url: %w", err)
+	}
+	a.limits, a.redis = shared, shared
+	a.closers = append(a.closers, shared.Close)
+	return nil
+}
+
+// redisChanged tells of a Redis that was lost or found.
+func (a *App) redisChanged(onFailure config.RedisOnFailure) func(bool, error) {
+	return func(up bool, err error) {
+		a.metrics.RedisUp(up)
+		if up {
+			a.log.Info("redis answers; limits are shared")
+			return
+		}
+		a.log.Warn("redis does not answer", slog.Any("error", err), slog.String("on_failure", string(onFailure)))
+	}
+}
+
+// checks is the detail of GET /readyz. Nothing of it is fatal: without Redis
+// every replica would leave its load balancer at once.
+func (a *App) checks() []server.Check {
+	if a.redis == nil {
+		return nil
+	}
+	c := server.Check{Name: "redis", State: server.StateOK}
+	switch {
+	case a.redis.Up():
+	case a.redis.Refuses():
+		c.State, c.Detail = server.StateFailed, "redis does not answer: calls with a limit are refused"
+	default:
+		c.State, c.Detail = server.StateDegraded, "redis does not answer: limits hold for this replica alone"
+	}
+	return []server.Check{c}
+}
 
 // admitter lets a Limiter serve the service, which declares its own interfaces.
 type admitter struct{ limiter *limits.Limiter }
@@ -25,7 +78,7 @@ func (a admitter) Admit(ctx context.Context, c *llm.Call) (service.Lease, error)
 // admitter returns what admits the calls of one configuration, nil when it
 // limits nothing.
 func (a *App) admitter(cfg *config.Config, table *route.Table) service.Admitter {
-	o := limits.Options{Engine: a.limits, Rules: limitRules(cfg)}
+	o := limits.Options{Engine: a.limits, Rules: a.limitRules(cfg)}
 	if cfg.Usage.UnknownPrice.Deny {
 		o.Priced = priced(table)
 	}
@@ -38,11 +91,11 @@ func (a *App) admitter(cfg *config.Config, table *route.Table) service.Admitter 
 
 // limitRules collects the limits of a configuration. Those of provider accounts
 // are the chains', as every attempt pays for them and not every call.
-func limitRules(cfg *config.Config) limits.Rules {
+func (a *App) limitRules(cfg *config.Config) limits.Rules {
 	r := limits.Rules{
 		Gateway: limitRule(cfg.Limits), Tenants: map[string]limits.Rule{}, Keys: map[string]limits.Rule{}, Routes: map[string]limits.Rule{},
 	}
-	if cfg.Redis.URL.IsZero() {
+	if a.redis == nil {
 		// The server's own bucket is all there is to the rate of one process.
 		// Replicas share a second one besides.
 		r.Gateway.RPS = 0

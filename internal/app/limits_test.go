@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/alicebob/miniredis/v2"
 )
 
 const limitsYAML = `
@@ -89,5 +91,77 @@ func TestBatchWaitsForTheLimitsOfItsKey(t *testing.T) {
 	status, _, body := r.do(t, "POST", "/v1/generate/batch", `{"requests":[`+strings.Repeat(`{"model":"chat","prompt":"hi"},`, 9)+`{"model":"slow","prompt":"hi"}]}`)
 	if took := time.Since(began); status != 200 || !strings.Contains(body, `"succeeded":10`) || took < 8*50*time.Millisecond {
 		t.Errorf("after %v: %d %s", took, status, body)
+	}
+}
+
+const redisYAML = `
+models:
+  chat: {targets: [{provider: up, model: mock/echo}]}
+providers:
+  up: {type: openai, base_url: "%[1]s/v1", keys: ["` + provKey + `"]}
+auth:
+  keys: [{name: app, key: "` + clientKey + `", limits: {rps: 0.001, burst: 20}}]
+redis: {url: "redis://:%[2]s@%[3]s", timeout: 2s, on_failure: %[4]s}
+`
+
+// TestReplicasShareLimits: two gateways with one Redis allow what one would;
+// without it they go on by themselves, say so, and come back.
+func TestReplicasShareLimits(t *testing.T) {
+	const secret = "redis-secret-0000"
+	mr := miniredis.RunT(t)
+	mr.RequireAuth(secret)
+	yaml := fmt.Sprintf(redisYAML, mockUpstream(t), secret, mr.Addr(), "local")
+	replicas := []*running{start(t, yaml, nil), start(t, yaml, nil)}
+	ok := 0
+	for i := range 30 {
+		if status, _, _ := replicas[i%2].chat(t, "chat", ""); status == 200 {
+			ok++
+		}
+	}
+	if ok != 20 {
+		t.Errorf("%d calls on two replicas, 20 allowed", ok)
+	}
+	r := replicas[0]
+	expect := func(path, part string) {
+		t.Helper()
+		body := ""
+		for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); <-time.After(5 * time.Millisecond) {
+			if _, _, body = r.do(t, "GET", path, ""); strings.Contains(body, part) {
+				return
+			}
+		}
+		t.Fatalf("%s never says %s: %s", path, part, body)
+	}
+	expect("/readyz", `{"name":"redis","state":"ok"}`)
+	expect("/metrics", "gateway_redis_up 1\n")
+	mr.Close()
+	for range 5 {
+		if status, _, body := r.chat(t, "chat", ""); status != 200 {
+			t.Errorf("without Redis: %d %s", status, body)
+		}
+	}
+	expect("/readyz", `"status":"ready","checks":[{"name":"redis","state":"degraded","detail":"redis does not answer`)
+	expect("/metrics", "gateway_redis_up 0\n")
+	expect("/metrics", "gateway_limits_fallback_total 5\n")
+	if err := mr.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	expect("/readyz", `{"name":"redis","state":"ok"}`)
+	if status, _, _ := r.chat(t, "chat", ""); status != 429 {
+		t.Errorf("Redis is back and its limits are not: %d", status)
+	}
+	if text := r.log.String(); !strings.Contains(text, "redis does not answer") || !strings.Contains(text, "redis answers") || strings.Contains(text, secret) {
+		t.Errorf("the log does not tell it, or tells too much: %s", text)
+	}
+}
+
+func TestRefusesWithoutRedis(t *testing.T) {
+	r := start(t, fmt.Sprintf(redisYAML, mockUpstream(t), "x", "127.0.0.1:1", "refuse"), nil)
+	status, _, body := r.chat(t, "chat", "")
+	if status != 503 || !strings.Contains(body, "the limits cannot be checked") {
+		t.Errorf("%d %s", status, body)
+	}
+	if _, _, body := r.do(t, "GET", "/readyz", ""); !strings.Contains(body, `"state":"failed"`) {
+		t.Errorf("readyz: %s", body)
 	}
 }

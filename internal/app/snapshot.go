@@ -54,8 +54,9 @@ func (a *App) edge(s *snapshot) *server.Snapshot {
 	srv := s.cfg.Server
 	e := &server.Snapshot{
 		Service: s.service, Limit: server.NewLimit(s.cfg.Limits.RPS, s.cfg.Limits.Burst), MaxBody: int64(srv.MaxBody),
-		Write: srv.WriteTimeout.Std(),
-		Batch: server.BatchOptions{MaxItems: srv.BatchMaxItems, Concurrency: srv.BatchConcurrency, MaxConcurrency: srv.BatchConcMax},
+		Checks: a.checks,
+		Write:  srv.WriteTimeout.Std(),
+		Batch:  server.BatchOptions{MaxItems: srv.BatchMaxItems, Concurrency: srv.BatchConcurrency, MaxConcurrency: srv.BatchConcMax},
 	}
 	if extra := s.cfg.HTTP.ForwardHeaders; len(extra) > 0 {
 		e.Forward = append(server.DefaultForward(), extra...)
@@ -148,6 +149,9 @@ func (a *App) Reload(_ context.Context, cfg *config.Config) error {
 	}
 	a.mu.Lock()
 	old := a.current
+	if old.cfg.Redis != cfg.Redis {
+		a.log.Warn("the settings of redis stay as they were: they need a restart")
+	}
 	if sameLimits(old.cfg.Limits, cfg.Limits) {
 		next.edge.Limit = old.edge.Limit // a reload fills no bucket
 	}

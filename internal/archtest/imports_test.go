@@ -22,7 +22,7 @@ var rooms = map[string][]string{
 		"internal/cache", "internal/auth", "internal/chain", "internal/provider", "internal/dialect", "internal/catalog", "internal/telemetry",
 	},
 	"internal/server":    {"internal/service", "internal/dialect"},
-	"internal/admin":     {"internal/service"},
+	"internal/admin":     {"internal/service", "internal/ledger", "internal/dialect"},
 	"internal/service":   {"internal/route", "internal/limits", "internal/ledger", "internal/cache"},
 	"internal/route":     {"internal/chain"},
 	"internal/limits":    {},
@@ -47,6 +47,9 @@ var stdlibOnly = map[string][]string{
 	"internal/provider": nil, "internal/server": {"golang.org/x/time/rate"}, "internal/chain": {"golang.org/x/time/rate"},
 	"internal/telemetry": {"github.com/prometheus/client_golang/"},
 	"internal/auth":      {"github.com/go-jose/go-jose/v4"},
+	"internal/limits":    {"github.com/redis/go-redis/v9"},
+	"internal/ledger":    {"modernc.org/sqlite", "github.com/jackc/pgx/v5"},
+	"internal/admin":     nil,
 	"config":             {"github.com/joho/godotenv", "go.yaml.in/yaml/v3"},
 }
 

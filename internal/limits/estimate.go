@@ -23,6 +23,16 @@ func (d demand) reserve(tpm, defaultOutput int64) int64 {
 	return max(d.prompt, min(d.prompt+defaultOutput, tpm))
 }
 
+// Estimate returns about how many tokens a call's prompt has and the most that
+// it asks for as an answer, below 0 when it does not say.
+func Estimate(c *llm.Call) (prompt, output int64) {
+	d, err := demandOf(c)
+	if err != nil {
+		return 0, -1
+	}
+	return d.prompt, d.output
+}
+
 // demandOf estimates a call. Its error is that of decoding a call that has no
 // body.
 func demandOf(c *llm.Call) (demand, error) {

@@ -71,6 +71,8 @@ type Subject struct {
 	state *state // of the memory engine
 	hash  string // keys of the redis engine
 	slots string
+	life  int64  // of the hash, in milliseconds
+	args  [7]any // what its script is told of the rule
 }
 
 const (

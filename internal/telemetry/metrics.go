@@ -39,6 +39,8 @@ type Metrics struct {
 	cache       *prometheus.CounterVec   // result
 	canary      *prometheus.GaugeVec     // route
 	unpriced    *prometheus.CounterVec   // provider, model
+	redisUp     *prometheus.GaugeVec     // none; a series only once there is a Redis
+	localOnly   *prometheus.CounterVec   // none; likewise
 	targetCache *handles[targetKey, *Target]
 	endpoints   *handles[string, *Endpoint]
 	rejections  *handles[string, prometheus.Counter]
@@ -80,6 +82,8 @@ func (m *Metrics) declareHTTP() {
 	m.overhead = m.histogramVec("gateway_overhead_seconds",
 		"The gateway's own time for a request: waiting for upstreams and back-off excluded; for a stream, until the first event.", overheadBuckets, "route")
 	m.rejected = m.counterVec("gateway_rejected_total", "Requests that the gateway itself refused, by error kind.", "reason")
+	m.redisUp = m.gaugeVec("gateway_redis_up", "1 while Redis answers, 0 while it is away; absent when none is configured.")
+	m.localOnly = m.counterVec("gateway_limits_fallback_total", "Calls whose limits were checked, or refused, without Redis though one is configured.")
 	m.reloads = m.counterVec("config_reloads_total", "Configuration reloads by result (success, failure).", "result")
 }
 
@@ -141,6 +145,19 @@ func (m *Metrics) Reloaded(err error) {
 	}
 	m.reloads.WithLabelValues(result).Inc()
 }
+
+// RedisUp tells whether Redis answers.
+func (m *Metrics) RedisUp(up bool) {
+	v := 0.0
+	if up {
+		v = 1
+	}
+	m.redisUp.WithLabelValues().Set(v)
+}
+
+// LimitsWithoutRedis returns the counter of calls whose limits could not be
+// checked in Redis. It appears at zero from then on.
+func (m *Metrics) LimitsWithoutRedis() prometheus.Counter { return m.localOnly.WithLabelValues() }
 
 // FellBack counts one move to the next target of a route.
 func (m *Metrics) FellBack(route, from, to string) {
