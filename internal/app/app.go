@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/llm-gateway/llm-gateway/config"
+	"github.com/llm-gateway/llm-gateway/internal/ledger"
 	"github.com/llm-gateway/llm-gateway/internal/limits"
 	"github.com/llm-gateway/llm-gateway/internal/provider"
 	"github.com/llm-gateway/llm-gateway/internal/server"
@@ -37,6 +38,7 @@ type App struct {
 	log       *slog.Logger
 	metrics   *telemetry.Metrics
 	limits    limits.Engine
+	ledger    *ledger.Recorder
 	redis     *limits.Redis // the same, when it is one
 	transport *http.Transport
 	client    *http.Client
@@ -61,6 +63,9 @@ func New(o Options) (*App, error) {
 	}
 	a.transport = provider.NewTransport(transportOptions(o.Config.HTTP))
 	a.client = provider.NewClient(a.transport)
+	if err := a.openLedger(o.Config); err != nil {
+		return nil, errors.Join(err, a.close())
+	}
 	snap, err := a.build(o.Config)
 	if err != nil {
 		return nil, errors.Join(err, a.close())

@@ -58,9 +58,14 @@ type running struct {
 // start runs a gateway from a configuration file's text and variables.
 func start(t *testing.T, yaml string, env map[string]string) *running {
 	t.Helper()
+	return startWith(t, load(t, yaml, env))
+}
+
+func startWith(t *testing.T, cfg *config.Config) *running {
+	t.Helper()
 	r := &running{log: &lockedLog{}}
 	logger := slog.New(slog.NewJSONHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	a, err := New(Options{Config: load(t, yaml, env), Logger: logger, Version: "test", Commit: "none"})
+	a, err := New(Options{Config: cfg, Logger: logger, Version: "test", Commit: "none"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,6 +105,9 @@ func load(t *testing.T, yaml string, env map[string]string) *config.Config {
 	cfg, err := config.Load(src)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if cfg.Usage.Database.IsZero() {
+		cfg.Usage.Database = config.NewSecret("memory") // not a file in this folder
 	}
 	cfg.Server.ShutdownGrace = 0
 	cfg.Server.DrainTimeout = config.Duration(5 * time.Second)

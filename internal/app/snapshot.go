@@ -41,7 +41,7 @@ func (a *App) build(cfg *config.Config) (*snapshot, error) {
 		Timeout: cfg.Server.RequestTimeout.Std(), StreamTimeout: cfg.Server.StreamTimeout.Std(), Catalog: prices, Target: t.target,
 	})
 	s := &snapshot{cfg: cfg, close: func() {}}
-	s.service = service.New(service.Options{Router: table, Admit: a.admitter(cfg, table), Observer: a.metrics, Models: models(cfg, prices)})
+	s.service = service.New(service.Options{Router: table, Admit: a.admitter(cfg, table), Observer: a.metrics, Models: models(cfg, prices), Refused: a.refused})
 	if s.auth, s.close, err = newAuth(cfg.Auth); err != nil {
 		return nil, err
 	}
@@ -64,6 +64,7 @@ func (a *App) edge(s *snapshot) *server.Snapshot {
 	if s.auth != nil {
 		e.Auth = s.auth
 	}
+	a.withLedger(e, s.cfg)
 	return e
 }
 
@@ -149,6 +150,9 @@ func (a *App) Reload(_ context.Context, cfg *config.Config) error {
 	}
 	a.mu.Lock()
 	old := a.current
+	if !old.cfg.Usage.Database.Equal(cfg.Usage.Database) || old.cfg.Usage.Retention != cfg.Usage.Retention {
+		a.log.Warn("usage.database and usage.retention stay as they were: they need a restart")
+	}
 	if old.cfg.Redis != cfg.Redis {
 		a.log.Warn("the settings of redis stay as they were: they need a restart")
 	}

@@ -92,6 +92,7 @@ func (t *targets) chain(k chainKey) llm.Provider {
 	o := chain.Options{
 		Provider: k.provider,
 		Observer: watch,
+		Attempts: &attemptRecorder{ledger: t.a.ledger, prices: t.prices, provider: k.provider, kind: t.kind(k.provider), label: k.label},
 		Retry:    t.retry(k, p, watch),
 		Circuit:  t.circuit(k, p.Breaker, watch),
 		Timeout:  timeouts(p),

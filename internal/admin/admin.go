@@ -1,0 +1,145 @@
+// Package admin is the operators' API: what stands under /admin/v1/. Today that
+// is usage; each further endpoint is one row in (*API).routes, one file here,
+// one row in the server's routes and its description in openapi.yaml.
+//
+// Ownership: an API keeps no state and starts no goroutine; what it shows and
+// does belongs to the rooms whose small interfaces Options names.
+package admin
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/llm-gateway/llm-gateway/internal/dialect"
+	"github.com/llm-gateway/llm-gateway/internal/dialect/native"
+	"github.com/llm-gateway/llm-gateway/internal/llm"
+)
+
+// Options makes an API.
+type Options struct {
+	Token  string           // what operators present as a bearer token; "" = there is no such API
+	Usage  UsageReader      // nil: /admin/v1/usage is unknown
+	Logger *slog.Logger     // for causes that are not the operator's business; nil = none
+	Now    func() time.Time // nil = time.Now
+}
+
+// API answers operators.
+type API struct {
+	o     Options
+	token [sha256.Size]byte
+	mux   *http.ServeMux
+}
+
+// New makes the handler for the paths under /admin/v1/.
+func New(o Options) http.Handler {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	a := &API{o: o, token: sha256.Sum256([]byte(o.Token)), mux: http.NewServeMux()}
+	for _, r := range a.routes() {
+		if r.on {
+			a.mux.HandleFunc(r.pattern, func(w http.ResponseWriter, req *http.Request) {
+				if err := r.run(w, req); err != nil {
+					a.fail(w, req, err)
+				}
+			})
+		}
+	}
+	return a
+}
+
+// row is one endpoint.
+type row struct {
+	pattern string // of http.ServeMux
+	on      bool   // Options has what it needs
+	run     func(http.ResponseWriter, *http.Request) error
+}
+
+// routes is the whole API.
+func (a *API) routes() []row {
+	return []row{
+		{"GET /admin/v1/usage", a.o.Usage != nil, a.usage},
+	}
+}
+
+// ServeHTTP answers operators alone. Without a token in the configuration
+// nothing here exists.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	_, pattern := a.mux.Handler(r)
+	switch {
+	case a.o.Token == "":
+		a.fail(w, r, llm.Errorf(llm.KindNotFound, "there is no such path"))
+	case !a.authorized(r):
+		w.Header().Set("WWW-Authenticate", "Bearer")
+		a.fail(w, r, llm.Errorf(llm.KindUnauthenticated, "the admin token is missing or wrong"))
+	case pattern == "":
+		a.fail(w, r, llm.Errorf(llm.KindNotFound, "there is no such path"))
+	default:
+		w.Header().Set("Cache-Control", "no-store")
+		a.mux.ServeHTTP(w, r)
+	}
+}
+
+// authorized compares in a time that tells neither the token nor its length.
+func (a *API) authorized(r *http.Request) bool {
+	v := r.Header["Authorization"]
+	if len(v) != 1 {
+		return false
+	}
+	scheme, token, _ := strings.Cut(v[0], " ")
+	got := sha256.Sum256([]byte(strings.TrimSpace(token)))
+	return subtle.ConstantTimeCompare(got[:], a.token[:]) == 1 && strings.EqualFold(scheme, "Bearer")
+}
+
+// statuses are those of the kinds that operators can meet; all others are 500.
+var statuses = map[llm.Kind]int{
+	llm.KindInvalidRequest:  http.StatusBadRequest,
+	llm.KindUnauthenticated: http.StatusUnauthorized,
+	llm.KindNotFound:        http.StatusNotFound,
+	llm.KindOverloaded:      http.StatusServiceUnavailable,
+}
+
+// fail answers with the envelope of contract §3.
+func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
+	e := llm.AsError(err)
+	status, ok := statuses[e.Kind]
+	if !ok {
+		status = http.StatusInternalServerError
+	}
+	if status >= http.StatusInternalServerError {
+		a.o.Logger.ErrorContext(r.Context(), "an operator's request failed", slog.String("path", r.URL.Path), slog.Any("error", err))
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(native.Codec{}.AppendError(nil, e, &dialect.Facts{RequestID: requestID(w), Status: status}))
+}
+
+// envelope is a successful answer.
+type envelope struct {
+	Code      int    `json:"code"`
+	Message   string `json:"message"`
+	RequestID string `json:"request_id"`
+	Data      any    `json:"data"`
+}
+
+// answer writes data in the envelope.
+func answer(w http.ResponseWriter, data any) error {
+	body, err := json.Marshal(envelope{http.StatusOK, "success", requestID(w), data})
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(append(body, '\n')) // an operator who left needs no answer
+	return nil
+}
+
+// requestID is what the server gave the request.
+func requestID(w http.ResponseWriter) string { return w.Header().Get("X-Request-Id") }
