@@ -9,6 +9,7 @@ import (
 	"github.com/llm-gateway/llm-gateway/internal/catalog"
 	"github.com/llm-gateway/llm-gateway/internal/llm"
 	"github.com/llm-gateway/llm-gateway/internal/provider/mock"
+	"github.com/llm-gateway/llm-gateway/internal/route"
 	"github.com/llm-gateway/llm-gateway/internal/service"
 )
 
@@ -72,6 +73,28 @@ func (p prices) Known(kind, model string) bool { return p.catalog.Known(kind, mo
 
 // Family returns the kind of provider that a model belongs to.
 func (p prices) Family(model string) (kind string, ok bool) { return p.catalog.Family(model) }
+
+// traits returns what routing asks of a model: what it can do, by its entry or
+// else by its family, and how much text it takes.
+func (p prices) traits(kind, model string) (t route.Traits) {
+	if e := p.catalog.Find(kind, model); e != nil {
+		t.Sure, t.ContextWindow, t.MaxOutput = !e.Pattern(), e.ContextWindow, e.MaxOutput
+	}
+	known, ok := p.catalog.Traits(kind, model)
+	if !ok || !known.Capabilities.Has(catalog.CanChat) {
+		return t
+	}
+	t.Can = route.Any
+	for _, c := range [...]struct {
+		has catalog.Capabilities
+		can route.Capabilities
+	}{{catalog.CanTools, route.Tools}, {catalog.CanImages, route.Images}, {catalog.CanJSONSchema, route.JSONSchema}} {
+		if known.Capabilities.Has(c.has) {
+			t.Can |= c.can
+		}
+	}
+	return t
+}
 
 // models lists what GET /v1/models shows: the configured routes, and what the
 // catalogue knows of the configured providers.

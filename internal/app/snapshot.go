@@ -6,6 +6,7 @@ import (
 
 	"github.com/llm-gateway/llm-gateway/config"
 	"github.com/llm-gateway/llm-gateway/internal/auth"
+	"github.com/llm-gateway/llm-gateway/internal/limits"
 	"github.com/llm-gateway/llm-gateway/internal/llm"
 	"github.com/llm-gateway/llm-gateway/internal/route"
 	"github.com/llm-gateway/llm-gateway/internal/server"
@@ -39,6 +40,7 @@ func (a *App) build(cfg *config.Config) (*snapshot, error) {
 	table := route.New(route.Options{
 		Routes: routeSpecs(cfg), Providers: kinds, DefaultModel: cfg.DefaultModel, DefaultProvider: cfg.DefaultProvider,
 		Timeout: cfg.Server.RequestTimeout.Std(), StreamTimeout: cfg.Server.StreamTimeout.Std(), Catalog: prices, Target: t.target,
+		Estimate: limits.Estimate,
 	})
 	s := &snapshot{cfg: cfg, close: func() {}}
 	s.service = service.New(service.Options{Router: table, Admit: a.admitter(cfg, table), Observer: a.metrics, Models: models(cfg, prices), Refused: a.refused})
@@ -80,9 +82,12 @@ func (a *App) serverOptions(cfg *config.Config, s *snapshot) server.Options {
 func routeSpecs(cfg *config.Config) []route.Spec {
 	var specs []route.Spec
 	for name, r := range cfg.Models {
-		s := route.Spec{Name: name, Aliases: r.Aliases, Timeout: r.Timeout.Std(), StreamTimeout: r.StreamTimeout.Std()}
+		s := route.Spec{
+			Name: name, Aliases: r.Aliases, Timeout: r.Timeout.Std(), StreamTimeout: r.StreamTimeout.Std(),
+			Strategy: route.Strategy(r.Strategy), Sticky: r.Sticky,
+		}
 		for _, t := range r.Targets {
-			s.Targets = append(s.Targets, route.TargetSpec{Provider: t.Provider, Model: t.Model, Retries: r.Retries})
+			s.Targets = append(s.Targets, route.TargetSpec{Provider: t.Provider, Model: t.Model, Retries: r.Retries, Weight: t.Weight})
 		}
 		specs = append(specs, s)
 	}

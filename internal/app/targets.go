@@ -44,6 +44,7 @@ type state struct {
 	circuits registry[config.Breaker, *breaker.Breaker]
 	gates    registry[config.ProviderLimits, *chain.Gate]
 	budgets  registry[config.Retry, *chain.RetryBudget]
+	health   registry[string, *route.Health] // made anew with other credentials
 }
 
 // targets makes the targets of one snapshot: a chain for each provider and
@@ -79,8 +80,20 @@ func (t *targets) target(s route.TargetSpec) *route.Target {
 	}
 	return &route.Target{
 		Provider: s.Provider, Model: s.Model, Label: s.Provider + "/" + s.Label, Chain: c,
-		Price: t.prices.of(t.kind(s.Provider), s.Model),
+		Price: t.prices.of(t.kind(s.Provider), s.Model), Traits: t.prices.traits(t.kind(s.Provider), s.Model), Weight: s.Weight,
+		Health: t.a.state.health.get(s.Provider+"/"+s.Label, t.account(s.Provider), func() *route.Health { return new(route.Health) }),
 	}
+}
+
+// account names what a provider's quota belongs to: where it is and with which
+// keys it is asked.
+func (t *targets) account(name string) string {
+	p := t.cfg.Providers[name]
+	id := p.BaseURL
+	for _, k := range p.Keys {
+		id += " " + k.Fingerprint()
+	}
+	return id
 }
 
 // kind returns the catalogue's name for a provider's kind.

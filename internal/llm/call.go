@@ -128,6 +128,11 @@ type Meta struct {
 	Quota     *Quota            // where admission tells what is left; nil when nobody asks
 	Tags      map[string]string // the client's metadata
 
+	// Path is the way that the call took through its route, when the first
+	// target did not simply answer: each target with what became of it. The
+	// service sets it before it returns.
+	Path string
+
 	attempts atomic.Int32
 }
 

@@ -5,6 +5,7 @@
 package route
 
 import (
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"time"
@@ -19,22 +20,20 @@ const Other = "other"
 // maxAdHoc bounds how many names of the form provider/model are remembered.
 const maxAdHoc = 4096
 
-// Target is a provider and its model, with the chain that leads there.
-type Target struct {
-	Provider string
-	Model    string // the upstream's name
-	Label    string // provider/model for metrics and logs; the model is Other when unknown
-	Chain    llm.Provider
-	Price    llm.Pricer // nil when the model has no price
-}
-
 // Route is a name that clients ask for and the targets that may answer it, in
-// the order in which they are tried.
+// the order in which they are configured; Plan says which to try for a call.
 type Route struct {
 	Name          string // bounded, for metrics and logs
 	Targets       []*Target
 	Timeout       time.Duration // whole request, unary; 0 = the table's default
 	StreamTimeout time.Duration // whole request, stream; 0 = the table's default
+
+	world    *world       // nil = the real one
+	order    orderer      // nil = as configured
+	timed    bool         // the order depends on how quick targets are
+	lacks    Capabilities // what some target is known to lack
+	windows  bool         // some target has a known bound on tokens
+	smallest int64        // the smallest of those bounds
 }
 
 // Spec describes one configured route.
@@ -44,14 +43,8 @@ type Spec struct {
 	Targets       []TargetSpec
 	Timeout       time.Duration
 	StreamTimeout time.Duration
-}
-
-// TargetSpec names one target.
-type TargetSpec struct {
-	Provider string
-	Model    string
-	Label    string // the model's bounded name; "" = Model
-	Retries  *int   // after the first try; nil = the provider's own setting
+	Strategy      Strategy // "" = Ordered
+	Sticky        bool     // keep a caller on its target, for weighted and least_latency
 }
 
 // Catalog answers what is known of models.
@@ -76,12 +69,20 @@ type Options struct {
 	// Target returns the target of a spec, whose Label is set. It may be
 	// called at any time, from several goroutines.
 	Target func(TargetSpec) *Target
+
+	// Estimate returns the tokens of a call's prompt and the most that it
+	// allows for its answer, below 0 when it does not say. nil = none are known.
+	Estimate func(c *llm.Call) (prompt, output int64)
+
+	Now  func() time.Time // nil = time.Now
+	Rand func() float64   // in [0, 1), safe for concurrent use; nil = math/rand/v2
 }
 
 // Table resolves names. It is safe for concurrent use and does not change
 // after New but for its memory of ad-hoc names.
 type Table struct {
 	o      Options
+	world  *world
 	routes map[string]*Route
 
 	mu    sync.RWMutex
@@ -96,7 +97,7 @@ func New(o Options) *Table {
 	if o.StreamTimeout == 0 {
 		o.StreamTimeout = 600 * time.Second
 	}
-	t := &Table{o: o, routes: make(map[string]*Route, len(o.Routes)), adHoc: map[string]*Route{}}
+	t := &Table{o: o, world: o.world(), routes: make(map[string]*Route, len(o.Routes)), adHoc: map[string]*Route{}}
 	for _, s := range o.Routes {
 		r := &Route{Name: s.Name, Timeout: s.Timeout, StreamTimeout: s.StreamTimeout}
 		for _, ts := range s.Targets {
@@ -104,6 +105,8 @@ func New(o Options) *Table {
 			r.Targets = append(r.Targets, o.Target(ts))
 		}
 		t.routes[s.Name] = t.withDefaults(r)
+		r.order = t.world.orderer(s.Strategy, s.Sticky, r.Targets)
+		r.timed = s.Strategy == LeastLatency && r.order != nil
 		for _, alias := range s.Aliases {
 			t.routes[alias] = r
 		}
@@ -111,7 +114,32 @@ func New(o Options) *Table {
 	return t
 }
 
+// world returns what strategies see, complete.
+func (o *Options) world() *world {
+	w := &world{now: o.Now, rand: o.Rand, estimate: o.Estimate}
+	if w.now == nil {
+		w.now = time.Now
+	}
+	if w.rand == nil {
+		w.rand = rand.Float64
+	}
+	if w.estimate == nil {
+		w.estimate = func(*llm.Call) (int64, int64) { return 0, -1 }
+	}
+	return w
+}
+
+// withDefaults completes a route that has its targets.
 func (t *Table) withDefaults(r *Route) *Route {
+	r.world = t.world
+	for _, tg := range r.Targets {
+		r.lacks |= tg.Traits.lacking()
+		for _, bound := range [...]int64{tg.Traits.ContextWindow, tg.Traits.MaxOutput} {
+			if bound > 0 && (!r.windows || bound < r.smallest) {
+				r.windows, r.smallest = true, bound
+			}
+		}
+	}
 	if r.Timeout == 0 {
 		r.Timeout = t.o.Timeout
 	}

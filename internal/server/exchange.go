@@ -51,6 +51,7 @@ type record struct {
 	provider string
 	model    string
 	attempts int
+	path     string // the way through the route, when it was not the straight one
 	upstream time.Duration
 	timed    bool      // one call was to be made, so overhead has a meaning
 	firstAt  time.Time // first piece of a stream's answer written

@@ -118,7 +118,7 @@ func (c *clientCall) gatewayMembers(start time.Time) error {
 // An unknown model is shown as asked for, cut to a sane length.
 func (r *record) asked(c *llm.Call) {
 	const longest = 128
-	r.tags = c.Meta.Tags
+	r.tags, r.path = c.Meta.Tags, c.Meta.Path
 	if r.route = c.Meta.Route; r.route == "" {
 		r.route = c.Model[:min(len(c.Model), longest)]
 	}
