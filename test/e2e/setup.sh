@@ -7,6 +7,7 @@ cd "$(dirname "$0")"
 want=()
 need() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || want+=("$2"); }
 need prometheus prometheus
+need redis-server redis-server
 need node nodejs
 need npm npm
 if [ ${#want[@]} -gt 0 ]; then
