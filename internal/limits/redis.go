@@ -3,9 +3,7 @@ package limits
 import (
 	"context"
 	_ "embed" // the scripts
-	"errors"
 	"math/rand/v2"
-	"net/url"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -81,8 +79,6 @@ var luaRenew string
 // away and only the owner's probes still ask it.
 const failuresToTrip = 3
 
-var errURL = errors.New("not a Redis URL") // the cause would show the password
-
 // NewRedis connects. Redis need not be there: until it is, the engine does what
 // it does when Redis is lost. An error is about the options.
 func NewRedis(ctx context.Context, o RedisOptions) (*Redis, error) {
@@ -126,41 +122,6 @@ func orDefault(d, def time.Duration) time.Duration {
 		return def
 	}
 	return d
-}
-
-// dial makes the client for a URL. There are no retries: a script that was
-// perhaps executed must not be executed again.
-func dial(o RedisOptions) (redis.UniversalClient, error) {
-	u, err := url.Parse(o.URL)
-	if err != nil {
-		return nil, errURL
-	}
-	const none, conns = -1, 64
-	switch q := u.Query(); {
-	case q.Has("master_name"):
-		f, err := redis.ParseFailoverURL(o.URL)
-		if err != nil {
-			return nil, errURL
-		}
-		f.MaxRetries, f.PoolSize, f.DialTimeout, f.ReadTimeout, f.WriteTimeout, f.PoolTimeout = none, conns, o.Timeout, o.Timeout, o.Timeout, o.Timeout
-		f.ContextTimeoutEnabled, f.DisableIdentity = true, true
-		return redis.NewFailoverClient(f), nil
-	case q.Has("addr"):
-		c, err := redis.ParseClusterURL(o.URL)
-		if err != nil {
-			return nil, errURL
-		}
-		c.MaxRetries, c.PoolSize, c.DialTimeout, c.ReadTimeout, c.WriteTimeout, c.PoolTimeout = none, conns, o.Timeout, o.Timeout, o.Timeout, o.Timeout
-		c.ContextTimeoutEnabled, c.DisableIdentity = true, true
-		return redis.NewClusterClient(c), nil
-	}
-	s, err := redis.ParseURL(o.URL)
-	if err != nil {
-		return nil, errURL
-	}
-	s.MaxRetries, s.PoolSize, s.DialTimeout, s.ReadTimeout, s.WriteTimeout, s.PoolTimeout = none, conns, o.Timeout, o.Timeout, o.Timeout, o.Timeout
-	s.ContextTimeoutEnabled, s.DisableIdentity, s.DialerRetries = true, true, 1
-	return redis.NewClient(s), nil
 }
 
 // Up reports whether Redis answers.
