@@ -47,6 +47,8 @@ type App struct {
 	server    *server.Server
 	listener  net.Listener
 
+	credentials credentialUses
+
 	mu      sync.Mutex // guards what follows
 	current *snapshot
 	closers []func() error
@@ -71,6 +73,7 @@ func New(o Options) (*App, error) {
 		return nil, errors.Join(err, a.close())
 	}
 	a.current = snap
+	a.metrics.Credentials(a.credentials.list)
 	a.server = server.New(a.serverOptions(o.Config, snap))
 	return a, nil
 }

@@ -48,6 +48,7 @@ func (a *App) build(cfg *config.Config) (*snapshot, error) {
 		return nil, err
 	}
 	s.edge = a.edge(s)
+	a.credentials.adopt(t.providers)
 	return s, nil
 }
 
@@ -168,6 +169,7 @@ func (a *App) Reload(_ context.Context, cfg *config.Config) error {
 	a.server.Swap(next.edge)
 	a.mu.Unlock()
 	old.close()
+	a.logReload(old.cfg, cfg)
 	return nil
 }
 

@@ -34,7 +34,6 @@ type Metrics struct {
 	duration    *prometheus.HistogramVec // provider, model
 	firstToken  *prometheus.HistogramVec // provider, model
 	perToken    *prometheus.HistogramVec // provider, model
-	credential  *prometheus.GaugeVec     // provider, credential
 	reloads     *prometheus.CounterVec   // result
 	cache       *prometheus.CounterVec   // result
 	canary      *prometheus.GaugeVec     // route
@@ -99,7 +98,6 @@ func (m *Metrics) declareLLM() {
 	m.streams = m.gauge("llm_streams_in_flight", "Streams open to clients.")
 	m.circuit = m.gaugeVec("llm_circuit_state", "Circuit breaker: 0 closed, 1 half-open, 2 open.", pm...)
 	m.canary = m.gaugeVec("llm_canary_weight", "Share of traffic on the canary candidate, in percent.", "route")
-	m.credential = m.gaugeVec("provider_credential_last_used_timestamp_seconds", "When a credential, named by its fingerprint, was last used.", "provider", "credential")
 	m.duration = m.histogramVec("llm_request_duration_seconds", "Time of a call to a target, from the first attempt to the end of the answer.", latencyBuckets, pm...)
 	m.firstToken = m.histogramVec("llm_time_to_first_token_seconds", "Time from the start of a streaming call to its first piece of content.", latencyBuckets, pm...)
 	m.perToken = m.histogramVec("llm_time_per_output_token_seconds", "Time per output token after the first, of streams that were complete.", perTokenBuckets, pm...)
