@@ -113,7 +113,7 @@ func (f *fitter) seed() error {
 		return nil
 	}
 	v, in := *f.in.Seed, f.s.Seed
-	if in.Honoured() && v >= int64(in.Min) && v <= int64(in.Max) {
+	if in.Honoured() && float64(v) >= in.Min && float64(v) <= in.Max { // as float64: int64 cannot hold every Max
 		return nil
 	}
 	f.edit().Seed = nil

@@ -105,6 +105,8 @@ var fitCases = []struct {
 		check: func(r *llm.Request) bool { return *r.TopK == 5 }},
 	{name: "seed at Anthropic", req: ask(func(r *llm.Request) { r.Seed = ptr(int64(7)) }), s: claude(),
 		refused: "seed", dropped: []string{"seed"}, check: func(r *llm.Request) bool { return r.Seed == nil }},
+	{name: "seed at OpenAI", req: ask(func(r *llm.Request) { r.Seed = ptr(int64(7)) }), s: SupportOpenAI("gpt-5.1"),
+		check: func(r *llm.Request) bool { return r.Seed != nil && *r.Seed == 7 }},
 	{name: "seed out of int32", req: ask(func(r *llm.Request) { r.Seed = ptr(int64(1) << 40) }), s: SupportGemini("gemini-2.5-pro"),
 		refused: "seed", dropped: []string{"seed"}},
 	{name: "penalty", req: ask(func(r *llm.Request) { r.PresencePenalty = ptr(0.5) }), s: claude(),

@@ -43,6 +43,9 @@ func appendData(b []byte, r *llm.Response, f *dialect.Facts) []byte {
 	b = wire.StrIf(b, "provider", f.Provider)
 	b = wire.Str(b, "text", said(r))
 	b = wire.StrIf(b, "reasoning", r.ReasoningText())
+	if stateful(r.Parts) {
+		b = openai.AppendReasoningDetails(b, r.Parts)
+	}
 	b = openai.AppendToolCalls(b, r.Parts)
 	b = wire.StrIf(b, "finish_reason", string(r.Finish))
 	u := r.Usage
@@ -57,6 +60,17 @@ func appendData(b []byte, r *llm.Response, f *dialect.Facts) []byte {
 	b = wire.Num(b, "attempts", int64(f.Attempts))
 	b = wire.StrIf(b, "cache", f.Cache)
 	return append(b, '}')
+}
+
+// stateful reports whether reasoning carries state that its provider wants back
+// with the next turn.
+func stateful(parts []llm.Part) bool {
+	for i := range parts {
+		if r := parts[i].Reasoning; r != nil && (r.Signature != "" || r.Redacted != "") {
+			return true
+		}
+	}
+	return false
 }
 
 func or(a, b string) string {
@@ -139,11 +153,18 @@ func (Codec) NewStreamEncoder(o dialect.StreamOptions) dialect.StreamEncoder {
 
 // streamEncoder gathers the answer, as the terminal event holds all of it.
 type streamEncoder struct {
-	answer    llm.Response
-	text      []byte
-	refusal   []byte
-	reasoning []byte
-	calls     []call
+	answer  llm.Response
+	text    []byte
+	refusal []byte
+	blocks  []block
+	calls   []call
+}
+
+// block is a block of reasoning, its text in the making.
+type block struct {
+	number int
+	text   []byte
+	llm.Reasoning
 }
 
 type call struct {
@@ -164,7 +185,7 @@ func (s *streamEncoder) Append(dst []byte, ev *llm.Event) []byte {
 		}
 		return appendTextEvent(dst, "event: delta\ndata: {", ev.Text)
 	case llm.EventReasoning:
-		s.reasoning = append(s.reasoning, ev.Text...)
+		s.think(ev)
 		return appendTextEvent(dst, "event: reasoning\ndata: {", ev.Text)
 	case llm.EventToolCall:
 		return s.toolCall(dst, ev)
@@ -174,6 +195,22 @@ func (s *streamEncoder) Append(dst []byte, ev *llm.Event) []byte {
 		s.answer.Usage = *ev.Usage
 	}
 	return dst
+}
+
+// think gathers a piece of reasoning: of the block before, while that has its
+// number.
+func (s *streamEncoder) think(ev *llm.Event) {
+	n := len(s.blocks)
+	if n == 0 || s.blocks[n-1].number != ev.Block {
+		s.blocks = append(s.blocks, block{number: ev.Block})
+		n++
+	}
+	b := &s.blocks[n-1]
+	b.text = append(b.text, ev.Text...)
+	b.Signature, b.Redacted, b.ID = or(ev.Signature, b.Signature), or(ev.Redacted, b.Redacted), or(ev.ID, b.ID)
+	if ev.Origin != 0 {
+		b.Origin = ev.Origin
+	}
 }
 
 func appendTextEvent(dst []byte, head, text string) []byte {
@@ -212,8 +249,10 @@ func (s *streamEncoder) AppendEnd(dst []byte, f *dialect.Facts) []byte {
 	}
 	r := &s.answer
 	r.Parts = nil
-	if len(s.reasoning) > 0 {
-		r.Parts = append(r.Parts, llm.Part{Type: llm.PartReasoning, Reasoning: &llm.Reasoning{Text: string(s.reasoning)}})
+	for i := range s.blocks {
+		b := &s.blocks[i]
+		b.Reasoning.Text = string(b.text)
+		r.Parts = append(r.Parts, llm.Part{Type: llm.PartReasoning, Reasoning: &b.Reasoning})
 	}
 	r.Parts = append(r.Parts, llm.Part{Type: llm.PartText, Text: string(s.text)}, llm.Part{Type: llm.PartRefusal, Text: string(s.refusal)})
 	for i := range s.calls {

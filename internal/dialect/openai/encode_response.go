@@ -82,12 +82,14 @@ func appendMessage(b []byte, r *llm.Response) []byte {
 	b = wire.StrOrNull(b, "refusal", refusal)
 	if details > 0 {
 		b = wire.StrIf(b, "reasoning_content", thought)
-		b = appendDetails(b, r.Parts)
+		b = AppendReasoningDetails(b, r.Parts)
 	}
 	return AppendToolCalls(b, r.Parts)
 }
 
-func appendDetails(b []byte, parts []llm.Part) []byte {
+// AppendReasoningDetails appends the member reasoning_details with the blocks
+// of reasoning among parts. Sent back in a message, they restore its state.
+func AppendReasoningDetails(b []byte, parts []llm.Part) []byte {
 	b = append(wire.Key(b, "reasoning_details"), '[')
 	n := 0
 	for i := range parts {
