@@ -64,6 +64,7 @@ check: lint test bench-once ## what CI runs before the end-to-end tests; fuzz se
 .PHONY: e2e
 e2e: build ## end-to-end: the running binary, real SDKs, real Prometheus; installs what it needs
 	test/e2e/setup.sh
+	RECONCILE_CALLS=20000 .ci/gotest -count=1 -timeout 15m -run TestReconciliation ./internal/app
 	cd test/e2e && ../../.ci/gotest -count=1 -timeout 15m ./...
 
 .PHONY: docker

@@ -124,7 +124,7 @@ func (r *Redis) setDefaults() {
 
 // Usage says where ledger records go and what an unknown price means.
 type Usage struct {
-	Database     Secret       `yaml:"database"`  // postgres://… or a file path; "" = memory only, bounded
+	Database     Secret       `yaml:"database"`  // postgres://…, a file's path, or "memory"; "" = the file llm-gateway.db, or memory where that cannot be written
 	Retention    Duration     `yaml:"retention"` // records older than this are deleted; 0 = kept
 	UnknownPrice UnknownPrice `yaml:"unknown_price"`
 	Prices       string       `yaml:"prices"` // a JSON file in the form of config/prices.json that overrides the built-in list

@@ -8,6 +8,7 @@ want=()
 need() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || want+=("$2"); }
 need prometheus prometheus
 need redis-server redis-server
+ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || want+=(postgresql)
 need node nodejs
 need npm npm
 if [ ${#want[@]} -gt 0 ]; then
