@@ -113,7 +113,7 @@ func whole() *llm.Response {
 	return &llm.Response{ID: "chatcmpl-1", Model: "gpt-4o-2024-08-06", Finish: llm.FinishToolCalls,
 		Usage: llm.Usage{Input: 9, CachedInput: 3, Output: 12, Reasoning: 2, Source: llm.UsageReported},
 		Parts: []llm.Part{
-			{Type: llm.PartReasoning, Reasoning: &llm.Reasoning{Text: "I think"}},
+			{Type: llm.PartReasoning, Reasoning: &llm.Reasoning{Text: "I think", Signature: "s", Origin: llm.DialectAnthropic}},
 			{Type: llm.PartText, Text: "Zürich \"q\"\n"},
 			{Type: llm.PartToolCall, ToolCall: &llm.ToolCall{ID: "call_1", Name: "f", Arguments: `{"a":1}`}},
 		}}
