@@ -5,10 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
-	"os/signal"
-	"sync"
-	"syscall"
 
 	"github.com/llm-gateway/llm-gateway/config"
 	"github.com/llm-gateway/llm-gateway/internal/app"
@@ -46,43 +42,9 @@ func (p program) serve(ctx context.Context, args []string) error {
 		return err
 	}
 	p.announce(a.URL(), cfg, log)
-	stop := p.reloadOnHangup(ctx, func() error {
-		next, err := p.load(*file)
-		if err != nil {
-			a.ReloadFailed(err)
-			return err
-		}
-		return a.Reload(ctx, next)
-	}, log)
-	defer stop()
+	r := &reloader{load: func() (*config.Config, error) { return p.load(*file) }, gateway: a, log: log}
+	defer r.start(ctx, cfg)()
 	return a.Run(ctx)
-}
-
-// reloadOnHangup reloads at each SIGHUP until the returned function is called.
-func (p program) reloadOnHangup(ctx context.Context, reload func() error, log *slog.Logger) (stop func()) {
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
-	done := make(chan struct{})
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for {
-			select {
-			case <-done:
-				return
-			case <-hangups:
-				if err := reload(); err != nil {
-					log.ErrorContext(ctx, "reload failed; the configuration in force stays", slog.Any("error", err))
-					continue
-				}
-				log.InfoContext(ctx, "configuration reloaded")
-			}
-		}
-	})
-	return func() {
-		signal.Stop(hangups)
-		close(done)
-		wg.Wait()
-	}
 }
 
 // announce says where the gateway listens: in the log, and for a person with a
@@ -121,25 +83,60 @@ func (p program) logFormat(cfg *config.Config) string {
 	return logText
 }
 
-// check says whether the configuration is good, and prints it resolved.
+// check says whether the configuration is good, and prints it resolved, or what
+// another one would change.
 func (p program) check(_ context.Context, args []string) error {
 	fs := p.flags("check")
 	file := fs.String("config", "", "configuration file; default $GATEWAY_CONFIG")
+	other := fs.String("diff", "", "another configuration file: print what a reload with it would change")
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
-	cfg, err := p.load(*file)
+	cfg, err := p.checked(*file)
 	if err != nil {
 		return err
 	}
-	if _, err := app.New(app.Options{Config: cfg, Version: version, Commit: commit}); err != nil {
-		return err
-	}
-	for _, w := range cfg.Warnings {
-		fmt.Fprintln(p.stderr, "warning:", w)
+	if *other != "" {
+		return p.diff(cfg, *other)
 	}
 	if _, err := io.WriteString(p.stdout, "# the configuration is good; resolved, with secrets masked:\n"); err != nil {
 		return err
 	}
 	return cfg.Write(p.stdout)
+}
+
+// checked reads a configuration and tries whether a gateway can be made of it.
+func (p program) checked(file string) (*config.Config, error) {
+	cfg, err := p.load(file)
+	if err != nil {
+		return nil, err
+	}
+	if err := app.Check(app.Options{Config: cfg, Version: version, Commit: commit}); err != nil {
+		return nil, err
+	}
+	for _, w := range cfg.Warnings {
+		fmt.Fprintln(p.stderr, "warning:", w)
+	}
+	return cfg, nil
+}
+
+// diff prints what changes from a configuration to that of another file, one
+// setting a line. Secrets are shown as fingerprints.
+func (p program) diff(from *config.Config, other string) error {
+	to, err := p.checked(other)
+	if err != nil {
+		return err
+	}
+	changes := config.Diff(from, to)
+	if len(changes) == 0 {
+		_, err = fmt.Fprintln(p.stdout, "# both are good; nothing changes")
+		return err
+	}
+	fmt.Fprintf(p.stdout, "# both are good; changes: %d\n", len(changes))
+	for _, c := range changes {
+		if _, err := fmt.Fprintln(p.stdout, c); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -40,7 +40,7 @@ func Check(o Options) error {
 	}
 	a := &App{o: o, log: o.Logger, life: context.Background(), metrics: telemetry.NewMetrics(o.Version, o.Commit)}
 	a.limits = limits.NewMemory(nil)
-	a.client = provider.NewClient(http.DefaultTransport)
+	a.client = provider.NewClient(&http.Transport{})
 	snap, err := a.build(o.Config)
 	if err != nil {
 		return err
