@@ -1,0 +1,295 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/llm-gateway/llm-gateway/internal/dialect"
+	"github.com/llm-gateway/llm-gateway/internal/dialect/gemini"
+	"github.com/llm-gateway/llm-gateway/internal/llm"
+)
+
+// VertexOptions makes the provider for Vertex AI: Google's models, and
+// Anthropic's where their name begins with claude-.
+type VertexOptions struct {
+	Name     string
+	Project  string // "" = the one that the credentials file names
+	Location string // a region, or global, us, eu
+
+	// BaseURL stands for the host that belongs to the location; a path may
+	// end in the version, v1 if it does not.
+	BaseURL string
+
+	// CredentialsFile is a service account's key, or what gcloud left behind
+	// for a user. "" = what GOOGLE_APPLICATION_CREDENTIALS names, else
+	// gcloud's own file, else the metadata server.
+	CredentialsFile string
+
+	// Keys are API keys for express mode, which needs neither credentials nor
+	// project nor location. It has Google's models only.
+	Keys []string
+
+	Headers  map[string]string                  // as x-goog-user-project
+	Support  func(model string) dialect.Support // nil = by the generation in the model's name
+	Client   *http.Client                       // for the token server too
+	Now      func() time.Time                   // nil = time.Now
+	Getenv   func(string) string                // nil = os.Getenv
+	Version  string                             // the gateway's, for User-Agent
+	MaxBody  int64                              // see Options
+	MaxEvent int
+}
+
+// Vertex is the provider for Vertex AI: one exchange for each publisher, and
+// the tokens that they share.
+type Vertex struct {
+	google, claude *HTTP
+	tokens         *Tokens // nil in express mode
+}
+
+// NewVertex makes the provider. Hosts, paths and the token exchange are those
+// of Google's SDKs of 2026, the form of Anthropic's models that of Anthropic's
+// SDK. Close it when it is not needed any more.
+func NewVertex(o VertexOptions) (*Vertex, error) {
+	v, err := newVertex(o)
+	if err != nil {
+		return nil, fmt.Errorf("provider %s: %w", o.Name, err)
+	}
+	return v, nil
+}
+
+func newVertex(o VertexOptions) (*Vertex, error) {
+	if o.Client == nil {
+		return nil, errors.New("a client is needed")
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Getenv == nil {
+		o.Getenv = os.Getenv
+	}
+	if o.Support == nil {
+		o.Support = SupportVertex
+	}
+	if len(o.Keys) > 0 {
+		return newExpress(o)
+	}
+	source, identity, err := o.source()
+	if err != nil {
+		return nil, err
+	}
+	base, err := o.base()
+	if err != nil {
+		return nil, err
+	}
+	v := &Vertex{tokens: NewTokens(TokensOptions{Source: source, Identity: identity, Now: o.Now})}
+	if v.google, err = New(o.http(llm.DialectGemini, gemini.Codec{Vertex: true}, &vertexWire{base: base, codec: gemini.Codec{Vertex: true}}, v.tokens)); err != nil {
+		return nil, err
+	}
+	v.claude, err = New(o.http(llm.DialectAnthropic, claudeCodec{}, &claudeWire{base: base}, v.tokens))
+	return v, err
+}
+
+// newExpress makes the provider with API keys.
+func newExpress(o VertexOptions) (*Vertex, error) {
+	keys, err := NewKeys(o.Keys...)
+	if err != nil {
+		return nil, err
+	}
+	base, err := parseBase(or(o.BaseURL, "https://aiplatform.googleapis.com"))
+	if err != nil {
+		return nil, err
+	}
+	google, err := New(o.http(llm.DialectGemini, gemini.Codec{Vertex: true}, &expressWire{vertexWire{base: vertexVersion(base), codec: gemini.Codec{Vertex: true}}}, keys))
+	return &Vertex{google: google}, err
+}
+
+func (o *VertexOptions) http(d llm.Dialect, codec Codec, wire Wire, creds Credentials) Options {
+	return Options{
+		Name: o.Name, Dialect: d, Codec: codec, Wire: wire, Client: o.Client, Credentials: creds,
+		Headers: o.Headers, Fit: FitTo(o.Support), Version: o.Version, MaxBody: o.MaxBody, MaxEvent: o.MaxEvent,
+	}
+}
+
+// source finds the source of tokens, and whose they are. A file may name the
+// project.
+func (o *VertexOptions) source() (TokenSource, string, error) {
+	path := or(o.CredentialsFile, o.Getenv("GOOGLE_APPLICATION_CREDENTIALS"))
+	optional := path == ""
+	if optional {
+		path = gcloudFile(o.Getenv)
+	}
+	file, err := os.ReadFile(path) //nolint:gosec // the operator names the file
+	switch {
+	case err != nil && optional:
+		return newMetadataServer(o.Getenv("GCE_METADATA_HOST"), o.Client), "metadata server", nil
+	case err != nil:
+		return nil, "", fmt.Errorf("credentials file: %w", err)
+	}
+	source, key, err := readGoogleKey(file, o.Client, o.Now)
+	if err != nil {
+		return nil, "", err
+	}
+	o.Project = or(o.Project, key.ProjectID)
+	return source, key.Email + key.KeyID + key.ClientID, nil
+}
+
+// gcloudFile is where gcloud leaves a user's credentials for programs.
+func gcloudFile(getenv func(string) string) string {
+	dir := getenv("CLOUDSDK_CONFIG")
+	if dir == "" {
+		dir = filepath.Join(getenv("HOME"), ".config", "gcloud")
+	}
+	return filepath.Join(dir, "application_default_credentials.json")
+}
+
+// base returns the URL below which publishers stand.
+func (o *VertexOptions) base() (*url.URL, error) {
+	switch {
+	case o.Project == "":
+		return nil, errors.New("the project is needed: neither the configuration nor the credentials name one")
+	case !plain(o.Project) || !plain(o.Location):
+		return nil, errors.New("project and location must consist of letters, digits, dots, colons and dashes")
+	}
+	u, err := parseBase(or(o.BaseURL, vertexHost(o.Location)))
+	if err != nil {
+		return nil, err
+	}
+	return below(vertexVersion(u), "/projects/"+o.Project+"/locations/"+o.Location), nil
+}
+
+// plain reports whether a name needs no escaping in a path. Projects may have
+// a domain before a colon.
+func plain(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if (c|0x20 < 'a' || c|0x20 > 'z') && (c < '0' || c > '9') && c != '-' && c != '.' && c != ':' && c != '_' {
+			return false
+		}
+	}
+	return s != "" && s != "." && s != ".."
+}
+
+// vertexHost is the host of a location: a region, one of the multi-regions, or
+// global.
+func vertexHost(location string) string {
+	switch location {
+	case "global":
+		return "https://aiplatform.googleapis.com"
+	case "us", "eu":
+		return "https://aiplatform." + location + ".rep.googleapis.com"
+	}
+	return "https://" + location + "-aiplatform.googleapis.com"
+}
+
+func vertexVersion(base *url.URL) *url.URL {
+	if strings.HasSuffix(base.Path, "/v1") || strings.HasSuffix(base.Path, "/v1beta1") {
+		return base
+	}
+	return below(base, "/v1")
+}
+
+// SupportVertex returns what Vertex AI honours with a model of either
+// publisher.
+func SupportVertex(model string) dialect.Support {
+	if isClaude(model) {
+		s := dialect.SupportAnthropic(claudeName(model))
+		s.Target = "Vertex AI"
+		return s
+	}
+	return VertexGemini(dialect.SupportGemini(googleName(model)), model)
+}
+
+// VertexGemini turns what the Gemini API honours with a model into what Vertex
+// AI does: it fetches media from URLs, and embeds with older models more texts
+// at once, with others one.
+func VertexGemini(s dialect.Support, model string) dialect.Support {
+	s.Target = "Vertex AI"
+	s.Images.URL, s.Files.URL = true, true
+	s.EmbedMax = 250
+	if strings.Contains(model, "gemini-embedding") {
+		s.EmbedMax = 1
+	}
+	return s
+}
+
+// Do performs c in one HTTP exchange with the model's publisher.
+func (v *Vertex) Do(ctx context.Context, c *llm.Call) (*llm.Reply, error) {
+	if !isClaude(c.Model) {
+		return v.google.Do(ctx, c)
+	}
+	if v.claude == nil {
+		e := llm.Unsupported("model", "model: Anthropic's models need a service account on Vertex AI, not an API key")
+		e.Provider = v.google.name
+		return nil, e
+	}
+	return v.claude.Do(ctx, c)
+}
+
+// Close ends the exchange with the token server, if one is under way.
+func (v *Vertex) Close() error {
+	if v.tokens == nil {
+		return nil
+	}
+	return v.tokens.Close()
+}
+
+// String returns the provider's name.
+func (v *Vertex) String() string { return v.google.String() }
+
+// GoString returns the provider's name: what else is in there may be secret.
+func (v *Vertex) GoString() string { return v.google.GoString() }
+
+// CredentialUses says when the credentials were last sent.
+func (v *Vertex) CredentialUses() []CredentialUse { return v.google.CredentialUses() }
+
+// vertexWire knows the endpoints of Google's models, and of tuned ones.
+type vertexWire struct {
+	base  *url.URL // with project and location
+	codec gemini.Codec
+}
+
+// Endpoint returns the URL for c's operation and model.
+func (w *vertexWire) Endpoint(c *llm.Call) (*url.URL, error) {
+	if id, ok := strings.CutPrefix(c.Model, "endpoints/"); ok {
+		return methodURL(w.base, "/endpoints/", id, w.codec.Method(c))
+	}
+	return methodURL(w.base, "/publishers/google/models/", googleName(c.Model), w.codec.Method(c))
+}
+
+// googleName takes what may stand before a model's own name off it.
+func googleName(model string) string {
+	for _, prefix := range []string{"publishers/google/", "google/", "models/"} {
+		model = strings.TrimPrefix(model, prefix)
+	}
+	return model
+}
+
+// Authorize sends the token.
+func (w *vertexWire) Authorize(_ context.Context, h http.Header, cred Credential) error {
+	return bearer(h, cred)
+}
+
+func bearer(h http.Header, cred Credential) error {
+	if v := cred.Bearer(); v != nil {
+		h["Authorization"] = v
+	}
+	return nil
+}
+
+// expressWire is vertexWire without project and location, and with API keys.
+type expressWire struct{ vertexWire }
+
+// Authorize sends the key as x-goog-api-key.
+func (w *expressWire) Authorize(_ context.Context, h http.Header, cred Credential) error {
+	if v := cred.Plain(); v != nil {
+		h["X-Goog-Api-Key"] = v
+	}
+	return nil
+}
