@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/llm-gateway/llm-gateway/config"
@@ -34,18 +35,18 @@ type Options struct {
 
 // App is one gateway. Make it with New, listen with Listen, serve with Run.
 type App struct {
-	o         Options
-	log       *slog.Logger
-	metrics   *telemetry.Metrics
-	limits    limits.Engine
-	ledger    *ledger.Recorder
-	redis     *limits.Redis // the same, when it is one
-	transport *http.Transport
-	client    *http.Client
-	state     state
-	life      context.Context // for log lines that belong to no request
-	server    *server.Server
-	listener  net.Listener
+	o        Options
+	log      *slog.Logger
+	metrics  *telemetry.Metrics
+	limits   limits.Engine
+	ledger   *ledger.Recorder
+	redis    *limits.Redis // the same, when it is one
+	client   *http.Client
+	connects atomic.Pointer[map[string]time.Duration] // see connectTimeouts
+	state    state
+	life     context.Context // for log lines that belong to no request
+	server   *server.Server
+	listener net.Listener
 
 	credentials credentialUses
 
@@ -63,8 +64,7 @@ func New(o Options) (*App, error) {
 	if err := a.newLimits(o.Config.Redis); err != nil {
 		return nil, err
 	}
-	a.transport = provider.NewTransport(transportOptions(o.Config.HTTP))
-	a.client = provider.NewClient(a.transport)
+	a.client = provider.NewClient(provider.NewExchanger(a.transportOptions(o.Config.HTTP)))
 	if err := a.openLedger(o.Config); err != nil {
 		return nil, errors.Join(err, a.close())
 	}
@@ -145,13 +145,13 @@ func (a *App) close() error {
 		errs = append(errs, a.closers[i]())
 	}
 	a.closers = nil
-	a.transport.CloseIdleConnections()
+	a.client.CloseIdleConnections()
 	return errors.Join(errs...)
 }
 
-func transportOptions(h config.HTTP) provider.TransportOptions {
+func (a *App) transportOptions(h config.HTTP) provider.TransportOptions {
 	return provider.TransportOptions{
-		ConnectTimeout: h.ConnectTimeout.Std(), HandshakeTimeout: h.TLSTimeout.Std(), IdleTimeout: h.IdleTimeout.Std(),
+		ConnectTimeout: h.ConnectTimeout.Std(), ConnectTimeoutOf: a.connectTimeoutOf, HandshakeTimeout: h.TLSTimeout.Std(), IdleTimeout: h.IdleTimeout.Std(),
 		MaxIdle: h.MaxIdle, MaxIdlePerHost: h.MaxIdlePerHost, MaxPerHost: h.MaxPerHost,
 	}
 }

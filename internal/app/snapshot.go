@@ -42,6 +42,8 @@ func (a *App) build(cfg *config.Config) (*snapshot, error) {
 		Timeout: cfg.Server.RequestTimeout.Std(), StreamTimeout: cfg.Server.StreamTimeout.Std(), Catalog: prices, Target: t.target,
 		Estimate: limits.Estimate,
 	})
+	connects := connectTimeouts(cfg)
+	a.connects.Store(&connects)
 	s := &snapshot{cfg: cfg, close: func() {}}
 	s.service = service.New(service.Options{Router: table, Admit: a.admitter(cfg, table), Observer: a.metrics, Models: models(cfg, prices), Refused: a.refused})
 	if s.auth, s.close, err = newAuth(cfg.Auth); err != nil {
