@@ -91,6 +91,11 @@ func (a *App) operators(cfg *config.Config) http.Handler {
 	if token.IsZero() {
 		return nil
 	}
+	if addr := cfg.Server.Admin.Addr; addr != "" {
+		// Who wants it elsewhere does not want it here.
+		a.log.Warn("the operators' API is off: a listener of its own is not there yet; leave server.admin.addr out to have it on the server's", slog.String("addr", addr))
+		return nil
+	}
 	return admin.New(admin.Options{Token: token.Reveal(), Usage: a.ledger, Logger: a.log})
 }
 
