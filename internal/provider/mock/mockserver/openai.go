@@ -28,7 +28,7 @@ func (s *Server) openAI() *surface {
 		idPrefix: "chatcmpl-",
 		codec:    openai.Codec{},
 		errors:   openAIErrors{},
-		key:      bearer,
+		key:      openAIKey,
 		noKey:    openAINoKey,
 		head:     openAIHead,
 		routes: []route{
@@ -50,6 +50,14 @@ func strictly(s *shape, rules func([]byte) *llm.Error, body []byte) *llm.Error {
 		return err
 	}
 	return rules(body)
+}
+
+// openAIKey also takes the key as Azure does.
+func openAIKey(r *http.Request) string {
+	if key := r.Header.Get("Api-Key"); key != "" {
+		return key
+	}
+	return bearer(r)
 }
 
 func bearer(r *http.Request) string {

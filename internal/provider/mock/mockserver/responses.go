@@ -17,7 +17,7 @@ func (s *Server) responses() *surface {
 		idPrefix: "resp_",
 		codec:    responses.Codec{},
 		errors:   responsesErrors{},
-		key:      bearer,
+		key:      openAIKey,
 		noKey:    openAINoKey,
 		head:     openAIHead,
 		dress:    dressResponses,
