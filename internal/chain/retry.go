@@ -31,7 +31,8 @@ type RetryOptions struct {
 // the number of tries, the call's deadline and the budget. A stream that fails
 // before its first piece of content is repeated, later it is not. What could
 // not be repeated is returned as it is, at once, so that the service can ask
-// the next target: also when the provider wants a longer wait than it may have.
+// the next target: also when the provider wants a longer wait than it may have, or
+// any wait for its rate limit while another target is free (Call.Elsewhere).
 //
 // The reply or error says how many attempts were made and how long the caller
 // waited for them and between them.
@@ -117,7 +118,7 @@ func (r *Retry) plan(ctx context.Context, c *llm.Call, n int, e *llm.Error) (tim
 		delay = 0 // what another credential is refused says nothing of this one
 	}
 	if e.RetryAfter > 0 {
-		if e.RetryAfter > r.o.MaxRetryAfter {
+		if e.RetryAfter > r.o.MaxRetryAfter || c.Elsewhere && e.Kind == llm.KindUpstreamRateLimited {
 			return 0, false
 		}
 		delay = e.RetryAfter + r.o.Backoff.Jitter(r.o.Backoff.Ceiling(0))

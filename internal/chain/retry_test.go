@@ -363,3 +363,30 @@ func TestABudgetOfItsOwn(t *testing.T) {
 		}
 	})
 }
+
+// TestRateLimitGoesElsewhereAtOnce: a wait that the provider asks for is worth
+// it only when nobody else can be asked.
+func TestRateLimitGoesElsewhereAtOnce(t *testing.T) {
+	for _, tc := range []struct {
+		name      string
+		elsewhere bool
+		err       *llm.Error
+		asked     int
+	}{
+		{"nobody else", false, &llm.Error{Kind: llm.KindUpstreamRateLimited, RetryAfter: sec}, 3},
+		{"another target", true, &llm.Error{Kind: llm.KindUpstreamRateLimited, RetryAfter: sec}, 1},
+		{"another target, another key", true, &llm.Error{Kind: llm.KindUpstreamRateLimited}, 3},
+		{"another target, no rate limit", true, &llm.Error{Kind: llm.KindUpstreamError, RetryAfter: sec}, 3},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			up := plays(func(context.Context, *llm.Call) (*llm.Reply, error) { return nil, tc.err })
+			c := *unaryCall()
+			c.Elsewhere = tc.elsewhere
+			start := time.Now()
+			_, err := retried(up.Do, RetryOptions{}).Do(t.Context(), &c)
+			if failed(t, err, tc.err.Kind); up.asked() != tc.asked || tc.asked == 1 && time.Since(start) != 0 {
+				t.Errorf("%s: asked %d times in %v", tc.name, up.asked(), time.Since(start))
+			}
+		})
+	}
+}

@@ -156,6 +156,10 @@ type Call struct {
 	Forward []Header
 	Meta    *Meta // never nil behind the service
 
+	// Elsewhere says that another target follows this one: who is told here to
+	// wait had better go there at once.
+	Elsewhere bool
+
 	// Deadline is when the whole request, with all its retries and targets,
 	// must have ended; zero = none. It stands here and not in the context so
 	// that a request costs one timer, not one for each layer.

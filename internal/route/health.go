@@ -33,9 +33,10 @@ type Health struct {
 }
 
 // Failed notes how the target failed: a rate limit with a wait, or a quota that
-// is used up, lets it rest.
+// is used up, lets it rest. What the gateway itself refused, without an attempt,
+// says nothing: its own gates open within moments.
 func (h *Health) Failed(e *llm.Error, now time.Time) {
-	if h == nil || e.Kind != llm.KindUpstreamRateLimited {
+	if h == nil || e.Kind != llm.KindUpstreamRateLimited || e.Attempts == 0 {
 		return
 	}
 	wait := e.RetryAfter

@@ -141,7 +141,7 @@ func TestContextLength(t *testing.T) {
 
 func TestCoolDown(t *testing.T) {
 	limited := func(wait time.Duration, permanent bool) *llm.Error {
-		return &llm.Error{Kind: llm.KindUpstreamRateLimited, RetryAfter: wait, Permanent: permanent}
+		return &llm.Error{Kind: llm.KindUpstreamRateLimited, Attempts: 1, RetryAfter: wait, Permanent: permanent}
 	}
 	for _, tc := range []struct {
 		name string
@@ -153,6 +153,7 @@ func TestCoolDown(t *testing.T) {
 		{"quota", limited(0, true), coolPermanent},
 		{"quota with its end", limited(90*time.Second, true), 90 * time.Second},
 		{"a day", limited(24*time.Hour, true), maxCool},
+		{"own gate", &llm.Error{Kind: llm.KindUpstreamRateLimited, RetryAfter: time.Minute}, 0},
 		{"own circuit", &llm.Error{Kind: llm.KindOverloaded, RetryAfter: time.Minute}, 0},
 		{"caller's fault", &llm.Error{Kind: llm.KindInvalidRequest, RetryAfter: time.Minute}, 0},
 		{"upstream error", &llm.Error{Kind: llm.KindUpstreamError, RetryAfter: time.Minute}, 0},
@@ -185,9 +186,9 @@ func TestCoolDown(t *testing.T) {
 func TestAllRest(t *testing.T) {
 	a, b := letter("a", 1), letter("b", 1)
 	now := time.Now()
-	a.Health.Failed(&llm.Error{Kind: llm.KindUpstreamRateLimited, RetryAfter: time.Minute}, now)
-	b.Health.Failed(&llm.Error{Kind: llm.KindUpstreamRateLimited, RetryAfter: 30 * time.Second}, now)
-	b.Health.Failed(&llm.Error{Kind: llm.KindUpstreamRateLimited, RetryAfter: time.Second}, now) // does not shorten it
+	a.Health.Failed(&llm.Error{Kind: llm.KindUpstreamRateLimited, Attempts: 1, RetryAfter: time.Minute}, now)
+	b.Health.Failed(&llm.Error{Kind: llm.KindUpstreamRateLimited, Attempts: 1, RetryAfter: 30 * time.Second}, now)
+	b.Health.Failed(&llm.Error{Kind: llm.KindUpstreamRateLimited, Attempts: 1, RetryAfter: time.Second}, now) // does not shorten it
 	if p := plan(t, made(Ordered, false, a, b), by("", "")); names(p.Targets) != "ba" || reasons(p) != "" {
 		t.Errorf("%s, %q", names(p.Targets), reasons(p))
 	}
@@ -202,7 +203,7 @@ func TestStickyCallersComeBack(t *testing.T) {
 		r := made(Weighted, true, letter("a", 1), letter("b", 1), letter("c", 1))
 		c := by("app", `{"user":"u"}`)
 		before := plan(t, r, c).Targets
-		before[0].Health.Failed(&llm.Error{Kind: llm.KindUpstreamRateLimited, RetryAfter: time.Minute}, time.Now())
+		before[0].Health.Failed(&llm.Error{Kind: llm.KindUpstreamRateLimited, Attempts: 1, RetryAfter: time.Minute}, time.Now())
 		if during := plan(t, r, c).Targets; during[0] != before[1] || during[2] != before[0] {
 			t.Errorf("order %s became %s", names(before), names(during))
 		}

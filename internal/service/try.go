@@ -25,7 +25,7 @@ func (s *Service) try(ctx context.Context, c *llm.Call, r *route.Route, deadline
 			s.o.Observer.FellBack(r.Name, plan.Targets[i-1].Label, t.Label)
 		}
 		call := c.WithModel(t.Model)
-		call.Deadline = deadline
+		call.Deadline, call.Elsewhere = deadline, i+1 < len(plan.Targets)
 		reply, err := r.Do(ctx, t, call)
 		if err == nil {
 			w.answered(c, t)

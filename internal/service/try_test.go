@@ -1,6 +1,8 @@
 package service
 
 import (
+	"context"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -89,10 +91,25 @@ func TestRateLimitedTargetRests(t *testing.T) {
 // TestRestingTargetIsTheLastResort: better a second 429 than no try.
 func TestRestingTargetIsTheLastResort(t *testing.T) {
 	a, b := remembered(answers("a", "hi")), remembered(fails("b", llm.KindUpstreamError))
-	a.Health.Failed(&llm.Error{Kind: llm.KindUpstreamRateLimited, RetryAfter: time.Minute}, time.Now())
+	a.Health.Failed(&llm.Error{Kind: llm.KindUpstreamRateLimited, Attempts: 1, RetryAfter: time.Minute}, time.Now())
 	c := call("chat")
 	r, err := routed(t, a, b).Do(t.Context(), c)
 	if err != nil || r.Provider != "a" || c.Meta.Path != "a/m:cooling_down>b/m:upstream_error>a/m" {
 		t.Fatalf("got %+v, %v by %s", r, err, c.Meta.Path)
+	}
+}
+
+// TestLastTargetIsToldThatItIs: only who has nobody behind it may wait.
+func TestLastTargetIsToldThatItIs(t *testing.T) {
+	var told []bool
+	note := func(name string) *route.Target {
+		return target(name, func(_ context.Context, c *llm.Call) (*llm.Reply, error) {
+			told = append(told, c.Elsewhere)
+			return nil, llm.Errorf(llm.KindUpstreamError, "no")
+		})
+	}
+	_, _ = routed(t, note("a"), note("b"), note("c")).Do(t.Context(), call("chat"))
+	if !slices.Equal(told, []bool{true, true, false}) {
+		t.Errorf("told %v", told)
 	}
 }
