@@ -38,7 +38,7 @@ func dressResponses(_ *llm.Request, out *llm.Response) {
 	for i := range out.Parts {
 		if r := out.Parts[i].Reasoning; r != nil {
 			r.ID, r.Origin = "rs_"+out.ID[len("resp_"):], llm.DialectResponses
-			r.Signature = seal("responses", r.ID)
+			r.Signature = seal("responses", r.Text)
 		}
 	}
 }
@@ -89,6 +89,18 @@ type respItem struct {
 	ID        string  `json:"id"`
 	CallID    string  `json:"call_id"`
 	Encrypted *string `json:"encrypted_content"`
+	Summary   []struct {
+		Text string `json:"text"`
+	} `json:"summary"`
+}
+
+// thought returns the text of a reasoning item.
+func (it *respItem) thought() string {
+	s := ""
+	for _, p := range it.Summary {
+		s += p.Text
+	}
+	return s
 }
 
 // checkResponses refuses what POST /v1/responses refuses.
@@ -144,7 +156,7 @@ func (b *respBody) items() *llm.Error {
 			}
 			open = slices.Delete(open, at, at+1)
 		case "reasoning":
-			if it.Encrypted != nil && *it.Encrypted != seal("responses", it.ID) {
+			if it.Encrypted != nil && *it.Encrypted != seal("responses", it.thought()) {
 				return problem("invalid_encrypted_content", "input", "The encrypted content for item %s (input[%d]) could not be verified.", it.ID, i)
 			}
 		}
