@@ -45,7 +45,7 @@ func (a *App) build(cfg *config.Config) (*snapshot, error) {
 	connects := connectTimeouts(cfg)
 	a.connects.Store(&connects)
 	s := &snapshot{cfg: cfg, close: func() {}}
-	s.service = service.New(service.Options{Router: table, Admit: a.admitter(cfg, table), Observer: a.metrics, Models: models(cfg, prices), Refused: a.refused})
+	s.service = service.New(service.Options{Router: table, Guard: a.guard(cfg.Overload), Admit: a.admitter(cfg, table), Observer: a.metrics, Models: models(cfg, prices), Refused: a.refused})
 	if s.auth, s.close, err = newAuth(cfg.Auth); err != nil {
 		return nil, err
 	}

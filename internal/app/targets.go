@@ -8,6 +8,7 @@ import (
 	"github.com/llm-gateway/llm-gateway/internal/chain"
 	"github.com/llm-gateway/llm-gateway/internal/llm"
 	"github.com/llm-gateway/llm-gateway/internal/route"
+	"github.com/llm-gateway/llm-gateway/internal/service"
 	"github.com/llm-gateway/llm-gateway/pkg/backoff"
 	"github.com/llm-gateway/llm-gateway/pkg/breaker"
 )
@@ -45,6 +46,7 @@ type state struct {
 	gates    registry[config.ProviderLimits, *chain.Gate]
 	budgets  registry[config.Retry, *chain.RetryBudget]
 	health   registry[string, *route.Health] // made anew with other credentials
+	guards   registry[config.Overload, *service.Guard]
 }
 
 // targets makes the targets of one snapshot: a chain for each provider and

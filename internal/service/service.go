@@ -40,6 +40,7 @@ type Lease interface {
 // Options makes a Service.
 type Options struct {
 	Router   Router
+	Guard    *Guard   // sheds load before anything is reserved; nil = never
 	Admit    Admitter // nil = no limits
 	Observer Observer // nil = nobody
 	Models   []Model  // what GET /v1/models lists, before the caller's permissions
@@ -93,6 +94,14 @@ func (s *Service) do(ctx context.Context, c *llm.Call) (*llm.Reply, error) {
 	if !c.Deadline.IsZero() && c.Deadline.Before(deadline) {
 		deadline = c.Deadline
 	}
+	if s.o.Guard != nil {
+		return s.o.Guard.Do(ctx, func() (*llm.Reply, error) { return s.perform(ctx, c, r, deadline) })
+	}
+	return s.perform(ctx, c, r, deadline)
+}
+
+// perform reserves what the call may use and asks the targets.
+func (s *Service) perform(ctx context.Context, c *llm.Call, r *route.Route, deadline time.Time) (*llm.Reply, error) {
 	if s.o.Admit == nil {
 		return s.try(ctx, c, r, deadline)
 	}

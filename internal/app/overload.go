@@ -1,0 +1,44 @@
+package app
+
+import (
+	"math"
+	"runtime/debug"
+	"runtime/metrics"
+
+	"github.com/llm-gateway/llm-gateway/config"
+	"github.com/llm-gateway/llm-gateway/internal/service"
+)
+
+// guard returns what sheds load by these settings; nil = nothing does. The
+// same settings after a reload mean the same guard, which knows what is in
+// flight.
+func (a *App) guard(o config.Overload) *service.Guard {
+	if !o.Adaptive && o.MaxConcurrency == 0 {
+		return nil
+	}
+	return a.state.guards.get("", o, func() *service.Guard {
+		return service.NewGuard(service.GuardOptions{
+			Min: o.MinConcurrency, Max: o.MaxConcurrency, Adaptive: o.Adaptive, Tolerance: o.Tolerance,
+			MaxWait: orNever(o.MaxWait), Memory: memoryInUse,
+		})
+	})
+}
+
+// memoryInUse returns the share of the memory limit (GOMEMLIMIT, or what serve
+// takes from the container) that live objects and stacks hold; 0 without a
+// limit. Garbage does not count: the collector lets it grow up to the limit.
+func memoryInUse() float64 {
+	limit := debug.SetMemoryLimit(-1) // a negative value only asks
+	if limit <= 0 || limit == math.MaxInt64 {
+		return 0
+	}
+	sample := [...]metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/heap/stacks:bytes"}}
+	metrics.Read(sample[:])
+	used := uint64(0)
+	for _, s := range sample {
+		if s.Value.Kind() == metrics.KindUint64 {
+			used += s.Value.Uint64()
+		}
+	}
+	return float64(used) / float64(limit)
+}
