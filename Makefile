@@ -64,6 +64,7 @@ check: lint test bench-once ## what CI runs before the end-to-end tests; fuzz se
 .PHONY: e2e
 e2e: build ## end-to-end: the running binary, real SDKs, real Prometheus; installs what it needs
 	test/e2e/setup.sh
+	cd test/model && ../../.ci/gotest -count=1 ./...
 	RECONCILE_CALLS=20000 .ci/gotest -count=1 -timeout 15m -run TestReconciliation ./internal/app
 	cd test/e2e && ../../.ci/gotest -count=1 -timeout 15m ./...
 
@@ -79,3 +80,7 @@ clean: ## remove what was built
 bench-compare: build ## CPU per request beside a bare reverse proxy, interleaved
 	@go build -o bin/bench ./bench
 	@./bin/bench compare -gateway bin/llm-gateway
+
+.PHONY: e2e-model
+e2e-model: build ## a real model server (Ollama, built once and cached) behind the gateway; minutes the first time
+	cd test/model && BUILD_OLLAMA=1 ../../.ci/gotest -count=1 -timeout 40m ./...

@@ -1,0 +1,3 @@
+module github.com/llm-gateway/llm-gateway/test/model
+
+go 1.26.0
