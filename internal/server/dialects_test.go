@@ -71,6 +71,30 @@ func TestDialectsOfTheirPaths(t *testing.T) {
 	}
 }
 
+// A target that cannot count is no reason to fail: the count is an estimate
+// then, and says so.
+func TestCountsAreEstimatedWhereNobodyCounts(t *testing.T) {
+	var e *llm.Error
+	h := serve(t, func(context.Context, *llm.Call) (*llm.Reply, error) { return nil, e })
+	e = &llm.Error{Kind: llm.KindUnsupported, Message: "cannot count", Provider: "prov"}
+	r := h.post(cntPath, bodies[cntPath])
+	if r.status != 200 || r.body != `{"input_tokens":5}` || r.header.Get("X-Gateway-Estimated") != "input_tokens" || r.header.Get("X-Gateway-Provider") != "prov" {
+		t.Errorf("%d %v %s", r.status, r.header, r.body)
+	}
+	if r := h.post(cntPath, `{"model":"m","messages":[]}`); r.status != 400 {
+		t.Errorf("a bad request is counted: %d %s", r.status, r.body)
+	}
+	if r := h.post(msgPath, bodies[msgPath]); r.status != 400 || r.header.Get("X-Gateway-Estimated") != "" {
+		t.Errorf("an answer is estimated: %d %s", r.status, r.body)
+	}
+	for _, other := range []*llm.Error{{Kind: llm.KindUnsupported, Param: "model"}, {Kind: llm.KindUpstreamError}} {
+		e = other
+		if r := h.post(cntPath, bodies[cntPath]); r.status == 200 {
+			t.Errorf("%v is hidden", other)
+		}
+	}
+}
+
 // What Anthropic's clients send passes on: the version and the betas, and
 // bytes that came from a target of the same dialect.
 func TestAnthropicPassesThrough(t *testing.T) {

@@ -25,7 +25,7 @@ func call(x *exchange) error {
 	x.rec.asked(&c.Call)
 	x.limitHeaders(&c.quota)
 	if err != nil {
-		return err
+		return x.estimated(c, err)
 	}
 	defer reply.Close()
 	x.note(reply)
