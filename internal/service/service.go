@@ -90,10 +90,7 @@ func (s *Service) do(ctx context.Context, c *llm.Call) (*llm.Reply, error) {
 	if err := s.mayCall(c); err != nil {
 		return nil, err
 	}
-	deadline := time.Now().Add(timeoutOf(r, c.Stream))
-	if !c.Deadline.IsZero() && c.Deadline.Before(deadline) {
-		deadline = c.Deadline
-	}
+	deadline := deadlineOf(r, c)
 	if s.o.Guard != nil {
 		return s.o.Guard.Do(ctx, func() (*llm.Reply, error) { return s.perform(ctx, c, r, deadline) })
 	}
@@ -145,11 +142,18 @@ func (s *Service) mayCall(c *llm.Call) error {
 	return e
 }
 
-func timeoutOf(r *route.Route, stream bool) time.Duration {
-	if stream {
-		return r.StreamTimeout
+// deadlineOf returns when a call must have ended: by its route, or earlier by
+// its own wish.
+func deadlineOf(r *route.Route, c *llm.Call) time.Time {
+	timeout := r.Timeout
+	if c.Stream {
+		timeout = r.StreamTimeout
 	}
-	return r.Timeout
+	deadline := time.Now().Add(timeout)
+	if !c.Deadline.IsZero() && c.Deadline.Before(deadline) {
+		return c.Deadline
+	}
+	return deadline
 }
 
 // newID returns a fresh random name for a call made inside the program.
