@@ -140,6 +140,9 @@ func (a *App) Run(ctx context.Context) error {
 func (a *App) close() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.current != nil {
+		a.current.close()
+	}
 	var errs []error
 	for i := len(a.closers) - 1; i >= 0; i-- {
 		errs = append(errs, a.closers[i]())

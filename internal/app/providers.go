@@ -2,49 +2,127 @@ package app
 
 import (
 	"fmt"
+	"io"
 
 	"github.com/llm-gateway/llm-gateway/config"
+	"github.com/llm-gateway/llm-gateway/internal/dialect"
 	"github.com/llm-gateway/llm-gateway/internal/dialect/openai"
+	"github.com/llm-gateway/llm-gateway/internal/dialect/responses"
 	"github.com/llm-gateway/llm-gateway/internal/llm"
 	"github.com/llm-gateway/llm-gateway/internal/provider"
 	"github.com/llm-gateway/llm-gateway/internal/provider/mock"
 )
 
+// maker makes the provider of one entry of the configuration.
+type maker struct {
+	*App
+	prices prices
+	name   string
+	*config.Provider
+}
+
 // makers is the one table of provider kinds: a protocol and who speaks it.
 // Presets of OpenAI-compatible services share one row.
-func (a *App) makers() map[config.Kind]func(name string, p *config.Provider) (llm.Provider, error) {
-	return map[config.Kind]func(string, *config.Provider) (llm.Provider, error){
-		config.KindOpenAI: a.newOpenAI,
-		config.KindMock: func(name string, _ *config.Provider) (llm.Provider, error) {
-			return mock.New(mock.Options{Name: name}), nil
-		},
+func makers() map[config.Kind]func(*maker) (llm.Provider, error) {
+	return map[config.Kind]func(*maker) (llm.Provider, error){
+		config.KindOpenAI:    (*maker).openAI,
+		config.KindAzure:     (*maker).azure,
+		config.KindAnthropic: (*maker).anthropic,
+		config.KindGemini:    (*maker).gemini,
+		config.KindVertex:    (*maker).vertex,
+		config.KindDashScope: (*maker).dashScope,
+		config.KindMock:      (*maker).mock,
 	}
 }
 
-// newProvider makes the provider of one entry of the configuration.
-func (a *App) newProvider(name string, p *config.Provider) (llm.Provider, error) {
+// newProvider makes the provider of one entry of the configuration. prices
+// tell what its models can do.
+func (a *App) newProvider(name string, p *config.Provider, known prices) (llm.Provider, error) {
 	info, _ := p.Type.Info()
-	mk, ok := a.makers()[info.Wire]
+	mk, ok := makers()[info.Wire]
 	if !ok {
 		return nil, fmt.Errorf("providers.%s.type: %q has no implementation", name, p.Type)
 	}
-	made, err := mk(name, p)
+	made, err := mk(&maker{a, known, name, p})
 	if err != nil {
 		return nil, fmt.Errorf("providers.%s: %w", name, err)
 	}
 	return made, nil
 }
 
-func (a *App) newOpenAI(name string, p *config.Provider) (llm.Provider, error) {
-	return provider.NewOpenAI(provider.OpenAIOptions{
-		Name: name, BaseURL: p.BaseURL, Keys: reveal(p.Keys), Codec: openAICodec(p), Organization: p.Organization, Project: p.Project,
-		Headers: revealMap(p.Headers), Client: a.client, Version: a.o.Version, MaxBody: int64(a.o.Config.HTTP.MaxResponse),
+// closeProviders ends what providers do in the background. Calls under way are
+// not disturbed.
+func closeProviders(made map[string]llm.Provider) {
+	for _, p := range made {
+		if c, ok := p.(io.Closer); ok {
+			_ = c.Close() // there is nothing to be done about it
+		}
+	}
+}
+
+func (m *maker) openAI() (llm.Provider, error) {
+	quirks := presets()[m.Type]
+	o := provider.OpenAIOptions{
+		Name: m.name, BaseURL: m.BaseURL, Keys: reveal(m.Keys), Codec: m.codec(quirks.codec), Organization: m.Organization, Project: m.Project,
+		Headers: revealMap(m.Headers), Client: m.client, Version: m.o.Version, MaxBody: m.maxBody(),
+		Support: quirks.supporter(m.Type),
+	}
+	if m.Type == config.KindOpenAI { // whatever its address, it is to speak all of OpenAI's API
+		o.Responses, o.Support = responses.Codec{}, nil
+		if ownOpenAI(m.BaseURL) {
+			o.Support = m.prices.known(m.Type, dialect.SupportOpenAI)
+		}
+	}
+	return provider.NewOpenAI(o)
+}
+
+func (m *maker) azure() (llm.Provider, error) {
+	return provider.NewAzure(provider.AzureOptions{
+		Name: m.name, BaseURL: m.BaseURL, APIVersion: m.APIVersion, Keys: reveal(m.Keys), Deployments: m.Deployments,
+		Codec: m.codec(openai.Codec{}), Responses: responses.Codec{}, Support: m.prices.known(m.Type, provider.SupportAzure),
+		Headers: revealMap(m.Headers), Client: m.client, Version: m.o.Version, MaxBody: m.maxBody(),
 	})
 }
 
-func openAICodec(p *config.Provider) openai.Codec {
-	return openai.Codec{NoStreamUsage: p.StreamUsage != nil && !*p.StreamUsage}
+func (m *maker) anthropic() (llm.Provider, error) {
+	return provider.NewAnthropic(provider.AnthropicOptions{
+		Name: m.name, BaseURL: m.BaseURL, Keys: reveal(m.Keys), Support: m.prices.known(m.Type, dialect.SupportAnthropic),
+		Headers: revealMap(m.Headers), Client: m.client, Version: m.o.Version, MaxBody: m.maxBody(),
+	})
 }
+
+func (m *maker) gemini() (llm.Provider, error) {
+	return provider.NewGemini(provider.GeminiOptions{
+		Name: m.name, BaseURL: m.BaseURL, Keys: reveal(m.Keys), Support: m.prices.known(m.Type, dialect.SupportGemini),
+		Headers: revealMap(m.Headers), Client: m.client, Version: m.o.Version, MaxBody: m.maxBody(),
+	})
+}
+
+func (m *maker) vertex() (llm.Provider, error) {
+	return provider.NewVertex(provider.VertexOptions{
+		Name: m.name, Project: m.Project, Location: m.Location, BaseURL: m.BaseURL, CredentialsFile: m.Credentials, Keys: reveal(m.Keys),
+		Support: m.prices.known(m.Type, provider.SupportVertex),
+		Headers: revealMap(m.Headers), Client: m.client, Version: m.o.Version, MaxBody: m.maxBody(),
+	})
+}
+
+func (m *maker) dashScope() (llm.Provider, error) {
+	return provider.NewDashScope(provider.DashScopeOptions{
+		Name: m.name, BaseURL: m.BaseURL, Keys: reveal(m.Keys), Workspace: m.Workspace, Support: m.prices.known(m.Type, dialect.SupportDashScope),
+		Headers: revealMap(m.Headers), Client: m.client, Version: m.o.Version, MaxBody: m.maxBody(),
+	})
+}
+
+func (m *maker) mock() (llm.Provider, error) { return mock.New(mock.Options{Name: m.name}), nil }
+
+// codec is what speaks to an OpenAI-compatible server. The configuration says
+// whether a stream is asked for its usage.
+func (m *maker) codec(k openai.Codec) openai.Codec {
+	k.NoStreamUsage = m.StreamUsage != nil && !*m.StreamUsage
+	return k
+}
+
+func (m *maker) maxBody() int64 { return int64(m.o.Config.HTTP.MaxResponse) }
 
 func reveal(secrets []config.Secret) []string {
 	plain := make([]string, len(secrets))

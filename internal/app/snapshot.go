@@ -32,9 +32,12 @@ func (a *App) build(cfg *config.Config) (*snapshot, error) {
 	t := &targets{a: a, cfg: cfg, prices: prices, providers: map[string]llm.Provider{}, chains: map[chainKey]llm.Provider{}}
 	kinds := map[string]string{}
 	for name, p := range cfg.Providers {
-		if t.providers[name], err = a.newProvider(name, p); err != nil {
+		made, err := a.newProvider(name, p, prices)
+		if err != nil {
+			closeProviders(t.providers)
 			return nil, err
 		}
+		t.providers[name] = made
 		kinds[name] = string(p.Type)
 	}
 	table := route.New(route.Options{
@@ -44,11 +47,14 @@ func (a *App) build(cfg *config.Config) (*snapshot, error) {
 	})
 	connects := connectTimeouts(cfg)
 	a.connects.Store(&connects)
-	s := &snapshot{cfg: cfg, close: func() {}}
+	s := &snapshot{cfg: cfg}
 	s.service = service.New(service.Options{Router: table, Guard: a.guard(cfg.Overload), Admit: a.admitter(cfg, table), Observer: a.metrics, Models: models(cfg, prices), Refused: a.refused})
-	if s.auth, s.close, err = newAuth(cfg.Auth); err != nil {
+	var closeAuth func()
+	if s.auth, closeAuth, err = newAuth(cfg.Auth); err != nil {
+		closeProviders(t.providers)
 		return nil, err
 	}
+	s.close = func() { closeAuth(); closeProviders(t.providers) }
 	s.edge = a.edge(s)
 	a.credentials.adopt(t.providers)
 	return s, nil

@@ -64,7 +64,7 @@ func NewAzure(o AzureOptions) (*HTTP, error) {
 		return nil, fmt.Errorf("provider %s: %w", o.Name, err)
 	}
 	if o.Support == nil {
-		o.Support = supportAzure
+		o.Support = SupportAzure
 	}
 	codec := azureCodec{Codec: o.Codec, w: w}
 	codec.NoStreamUsage = codec.NoStreamUsage || w.before("2024-09-01")
@@ -79,7 +79,8 @@ func NewAzure(o AzureOptions) (*HTTP, error) {
 	})
 }
 
-func supportAzure(model string) dialect.Support {
+// SupportAzure returns what Azure OpenAI honours with a model: what OpenAI does.
+func SupportAzure(model string) dialect.Support {
 	s := dialect.SupportOpenAI(model)
 	s.Target = "Azure OpenAI"
 	return s

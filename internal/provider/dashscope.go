@@ -57,15 +57,15 @@ func NewDashScope(o DashScopeOptions) (*HTTP, error) {
 	if err != nil {
 		return nil, fmt.Errorf("provider %s: %w", o.Name, err)
 	}
+	if o.Support == nil {
+		o.Support = dialect.SupportDashScope
+	}
 	if strings.HasSuffix(base.Path, compatibleMode) {
 		return newDashScopeCompatible(o, base, headers)
 	}
 	keys, err := NewKeys(o.Keys...)
 	if err != nil {
 		return nil, fmt.Errorf("provider %s: %w", o.Name, err)
-	}
-	if o.Support == nil {
-		o.Support = dialect.SupportDashScope
 	}
 	return New(Options{
 		Name: o.Name, Dialect: llm.DialectDashScope, Codec: dashscope.Codec{}, Wire: newDashScopeWire(base),
@@ -77,28 +77,20 @@ func NewDashScope(o DashScopeOptions) (*HTTP, error) {
 // newDashScopeCompatible makes the provider for the compatible mode. There,
 // insufficient_quota is a limit that passes.
 func newDashScopeCompatible(o DashScopeOptions, base *url.URL, headers map[string]string) (*HTTP, error) {
-	if o.Support == nil {
-		o.Support = supportDashScopeCompatible
-	}
+	native := o.Support
 	return NewOpenAI(OpenAIOptions{
-		Name: o.Name, BaseURL: base.String(), Keys: o.Keys, Headers: headers, Support: o.Support, Client: o.Client,
+		Name: o.Name, BaseURL: base.String(), Keys: o.Keys, Headers: headers, Client: o.Client,
+		Support: func(model string) dialect.Support { return compatible(native(model)) },
 		Codec:   openai.Codec{MaxTokensName: "max_tokens", QuotaThrottles: true},
 		Version: o.Version, MaxBody: o.MaxBody, MaxEvent: o.MaxEvent,
 	})
 }
 
-// supportDashScopeCompatible is what the compatible mode honours: the same as
-// the native form, but thinking, whose members OpenAI does not have.
-func supportDashScopeCompatible(model string) dialect.Support {
-	return DashScopeCompatible(dialect.SupportDashScope(model))
-}
-
-// DashScopeCompatible narrows what DashScope honours to its compatible mode.
-func DashScopeCompatible(s dialect.Support) dialect.Support {
-	s.Dialect = llm.DialectOpenAI
-	s.Target = "DashScope's compatible mode"
+// compatible narrows what DashScope honours to its compatible mode: the same,
+// but thinking, whose members OpenAI does not have.
+func compatible(s dialect.Support) dialect.Support {
+	s.Dialect, s.Target = llm.DialectOpenAI, "DashScope's compatible mode"
 	s.Thinking = dialect.Thinking{}
-	s.TopK = true
 	return s
 }
 

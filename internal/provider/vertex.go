@@ -203,20 +203,7 @@ func SupportVertex(model string) dialect.Support {
 		s.Target = "Vertex AI"
 		return s
 	}
-	return VertexGemini(dialect.SupportGemini(googleName(model)), model)
-}
-
-// VertexGemini turns what the Gemini API honours with a model into what Vertex
-// AI does: it fetches media from URLs, and embeds with older models more texts
-// at once, with others one.
-func VertexGemini(s dialect.Support, model string) dialect.Support {
-	s.Target = "Vertex AI"
-	s.Images.URL, s.Files.URL = true, true
-	s.EmbedMax = 250
-	if strings.Contains(model, "gemini-embedding") {
-		s.EmbedMax = 1
-	}
-	return s
+	return dialect.SupportVertex(googleName(model))
 }
 
 // Do performs c in one HTTP exchange with the model's publisher.
