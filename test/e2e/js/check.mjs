@@ -24,3 +24,18 @@ export async function fails(f, cls, status) {
   }
   throw new Error(`no ${cls.name} was thrown`);
 }
+// The targets that stand behind the gateway: one of each provider dialect.
+export const targets = (process.env.TARGETS ?? '').split(',').filter(Boolean);
+// How many requests for a model the upstream has seen abandoned.
+export async function canceled(model) {
+  const stats = await (await fetch(process.env.MOCK + '/mock/stats')).json();
+  return stats.models?.[model]?.canceled ?? 0;
+}
+// Waits until the upstream has noticed that one more client left.
+export async function noticed(model, before) {
+  for (let i = 0; i < 250; i++) {
+    if ((await canceled(model)) > before) return;
+    await new Promise((r) => setTimeout(r, 20));
+  }
+  throw new Error('the upstream goes on for a client that left');
+}
