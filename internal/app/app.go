@@ -73,6 +73,7 @@ func New(o Options) (*App, error) {
 		return nil, errors.Join(err, a.close())
 	}
 	a.current = snap
+	a.restoreBudgets(a.life, o.Config)
 	a.metrics.Credentials(a.credentials.list)
 	a.server = server.New(a.serverOptions(o.Config, snap))
 	return a, nil

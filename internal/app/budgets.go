@@ -1,0 +1,51 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/llm-gateway/llm-gateway/config"
+	"github.com/llm-gateway/llm-gateway/internal/limits"
+	"github.com/llm-gateway/llm-gateway/internal/llm"
+)
+
+// restoreTime bounds how long a start waits for the ledger's sums.
+const restoreTime = 10 * time.Second
+
+// restoreBudgets tells the counters in memory what has been spent this day and
+// month, so that a restart forgives nobody. Redis keeps its counters itself.
+func (a *App) restoreBudgets(ctx context.Context, cfg *config.Config) {
+	mem, ok := a.limits.(*limits.Memory)
+	if !ok || a.redis != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, restoreTime)
+	defer cancel()
+	rules := a.limitRules(cfg)
+	a.restore(ctx, mem, limits.ScopeGateway, map[string]limits.Rule{"": rules.Gateway})
+	a.restore(ctx, mem, limits.ScopeTenant, rules.Tenants)
+	a.restore(ctx, mem, limits.ScopeKey, rules.Keys)
+	a.restore(ctx, mem, limits.ScopeRoute, rules.Routes)
+}
+
+func (a *App) restore(ctx context.Context, mem *limits.Memory, scope limits.Scope, rules map[string]limits.Rule) {
+	now := time.Now().UTC()
+	day := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, time.UTC)
+	month := time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC)
+	for name, r := range rules {
+		if r.Day == 0 && r.Month == 0 {
+			continue
+		}
+		today, err := a.spentSince(ctx, scope, name, day)
+		if err == nil {
+			var sum llm.Money
+			if sum, err = a.spentSince(ctx, scope, name, month); err == nil {
+				mem.Charge(scope, name, today, sum)
+				continue
+			}
+		}
+		a.log.LogAttrs(ctx, slog.LevelWarn, "a budget starts empty: the ledger does not answer",
+			slog.String("scope", scope.String()), slog.String("name", name), slog.Any("error", err))
+	}
+}
