@@ -181,10 +181,10 @@ func TestTokenServerFails(t *testing.T) {
 			w.WriteHeader(400)
 			w.Write([]byte(`{"error":"invalid_grant","error_description":"Invalid grant: account robot@file-project.iam.gserviceaccount.com not found"}`)) //nolint:errcheck // a test's answer
 		}, llm.KindUpstreamAuth},
-		{"HTML", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>", 403) }, llm.KindUpstreamAuth},
-		{"down", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "oops", 503) }, llm.KindUpstreamError},
-		{"limited", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "oops", 429) }, llm.KindUpstreamError},
-		{"redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/else", 302) }, llm.KindUpstreamAuth},
+		{"HTML", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>", http.StatusForbidden) }, llm.KindUpstreamAuth},
+		{"down", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "oops", http.StatusServiceUnavailable) }, llm.KindUpstreamError},
+		{"limited", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "oops", http.StatusTooManyRequests) }, llm.KindUpstreamError},
+		{"redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/else", http.StatusFound) }, llm.KindUpstreamAuth},
 		{"no JSON", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("token")) }, llm.KindUpstreamError},                    //nolint:errcheck // a test's answer
 		{"no token", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte(`{"id_token":"x"}`)) }, llm.KindUpstreamError},        //nolint:errcheck // a test's answer
 		{"no lifetime", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte(`{"access_token":"x"}`)) }, llm.KindUpstreamError}, //nolint:errcheck // a test's answer
