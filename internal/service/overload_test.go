@@ -107,7 +107,7 @@ func TestGuardIsFirstComeFirstServed(t *testing.T) {
 					mu.Lock()
 					order = append(order, i)
 					mu.Unlock()
-					time.Sleep(time.Second)
+					time.Sleep(time.Second + time.Duration(i)*time.Millisecond) // one slot after the other
 					return &llm.Reply{}, nil
 				})
 				if err != nil {
