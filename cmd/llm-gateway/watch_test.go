@@ -99,7 +99,7 @@ func (f *fakeGateway) counts() (reloads, failed int) {
 
 // watched runs a reloader over one file whose content is the configuration's
 // default model; "bad" cannot be read.
-func watched(t *testing.T, test func(file string, g *fakeGateway, log *syncBuffer)) {
+func watched(t *testing.T, test func(t *testing.T, file string, g *fakeGateway, log *syncBuffer)) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "gateway.yaml")
 	put(t, file, "first")
@@ -127,14 +127,14 @@ func watched(t *testing.T, test func(file string, g *fakeGateway, log *syncBuffe
 		r.follow(cfg)
 		var wg sync.WaitGroup
 		wg.Go(func() { r.run(ctx, nil) })
-		test(file, g, log)
+		test(t, file, g, log)
 		cancel()
 		wg.Wait()
 	})
 }
 
 func TestReloadByFileChange(t *testing.T) {
-	watched(t, func(file string, g *fakeGateway, log *syncBuffer) {
+	watched(t, func(t *testing.T, file string, g *fakeGateway, log *syncBuffer) {
 		expect := func(what string, reloads, failed int) {
 			t.Helper()
 			if a, b := g.counts(); a != reloads || b != failed {
@@ -145,7 +145,7 @@ func TestReloadByFileChange(t *testing.T) {
 		time.Sleep(5 * interval)
 		expect("nothing changed", 0, 0)
 		put(t, file, "second")
-		time.Sleep(interval + settle)
+		time.Sleep(interval + 2*settle)
 		expect("changed", 1, 0)
 		time.Sleep(5 * interval)
 		expect("told once", 1, 0)
@@ -169,7 +169,7 @@ func TestReloadByFileChange(t *testing.T) {
 
 // TestHalfWrittenFilesWait changes the file again and again.
 func TestHalfWrittenFilesWait(t *testing.T) {
-	watched(t, func(file string, g *fakeGateway, _ *syncBuffer) {
+	watched(t, func(t *testing.T, file string, g *fakeGateway, _ *syncBuffer) {
 		put(t, file, "half")
 		time.Sleep(10*time.Second + settle/2)
 		put(t, file, "whole")
@@ -196,7 +196,7 @@ func TestHalfWrittenFilesWait(t *testing.T) {
 // TestLostFileIsTriedAgain has a configuration that needs a file which nobody
 // watches yet.
 func TestLostFileIsTriedAgain(t *testing.T) {
-	watched(t, func(file string, g *fakeGateway, _ *syncBuffer) {
+	watched(t, func(t *testing.T, file string, g *fakeGateway, _ *syncBuffer) {
 		if err := os.Remove(file); err != nil {
 			t.Fatal(err)
 		}
