@@ -23,23 +23,21 @@ type maker struct {
 
 // makers is the one table of provider kinds: a protocol and who speaks it.
 // Presets of OpenAI-compatible services share one row.
-func makers() map[config.Kind]func(*maker) (llm.Provider, error) {
-	return map[config.Kind]func(*maker) (llm.Provider, error){
-		config.KindOpenAI:    (*maker).openAI,
-		config.KindAzure:     (*maker).azure,
-		config.KindAnthropic: (*maker).anthropic,
-		config.KindGemini:    (*maker).gemini,
-		config.KindVertex:    (*maker).vertex,
-		config.KindDashScope: (*maker).dashScope,
-		config.KindMock:      (*maker).mock,
-	}
+var makers = map[config.Kind]func(m *maker) (llm.Provider, error){
+	config.KindOpenAI:    (*maker).openAI,
+	config.KindAzure:     (*maker).azure,
+	config.KindAnthropic: (*maker).anthropic,
+	config.KindGemini:    func(m *maker) (llm.Provider, error) { return provider.NewGemini(m.account(dialect.SupportGemini)) },
+	config.KindVertex:    (*maker).vertex,
+	config.KindDashScope: (*maker).dashScope,
+	config.KindMock:      func(m *maker) (llm.Provider, error) { return mock.New(mock.Options{Name: m.name}), nil },
 }
 
 // newProvider makes the provider of one entry of the configuration. prices
 // tell what its models can do.
 func (a *App) newProvider(name string, p *config.Provider, known prices) (llm.Provider, error) {
 	info, _ := p.Type.Info()
-	mk, ok := makers()[info.Wire]
+	mk, ok := makers[info.Wire]
 	if !ok {
 		return nil, fmt.Errorf("providers.%s.type: %q has no implementation", name, p.Type)
 	}
@@ -60,11 +58,20 @@ func closeProviders(made map[string]llm.Provider) {
 	}
 }
 
+// account is what every kind of provider is made of. support says what its
+// dialect honours; the catalogue knows better where it knows a model.
+func (m *maker) account(support supporter) provider.Account {
+	return provider.Account{
+		Name: m.name, BaseURL: m.BaseURL, Keys: reveal(m.Keys), Headers: revealMap(m.Headers), Support: m.prices.known(m.Type, support),
+		Client: m.client, Version: m.o.Version, MaxBody: int64(m.o.Config.HTTP.MaxResponse),
+	}
+}
+
 func (m *maker) openAI() (llm.Provider, error) {
-	quirks := presets()[m.Type]
+	quirks := presets[m.Type]
 	o := provider.OpenAIOptions{
 		Name: m.name, BaseURL: m.BaseURL, Keys: reveal(m.Keys), Codec: m.codec(quirks.codec), Organization: m.Organization, Project: m.Project,
-		Headers: revealMap(m.Headers), Client: m.client, Version: m.o.Version, MaxBody: m.maxBody(),
+		Headers: revealMap(m.Headers), Client: m.client, Version: m.o.Version, MaxBody: int64(m.o.Config.HTTP.MaxResponse),
 		Support: quirks.supporter(m.Type),
 	}
 	if m.Type == config.KindOpenAI { // whatever its address, it is to speak all of OpenAI's API
@@ -78,42 +85,24 @@ func (m *maker) openAI() (llm.Provider, error) {
 
 func (m *maker) azure() (llm.Provider, error) {
 	return provider.NewAzure(provider.AzureOptions{
-		Name: m.name, BaseURL: m.BaseURL, APIVersion: m.APIVersion, Keys: reveal(m.Keys), Deployments: m.Deployments,
-		Codec: m.codec(openai.Codec{}), Responses: responses.Codec{}, Support: m.prices.known(m.Type, provider.SupportAzure),
-		Headers: revealMap(m.Headers), Client: m.client, Version: m.o.Version, MaxBody: m.maxBody(),
+		Account: m.account(provider.SupportAzure), APIVersion: m.APIVersion, Deployments: m.Deployments,
+		Codec: m.codec(openai.Codec{}), Responses: responses.Codec{},
 	})
 }
 
 func (m *maker) anthropic() (llm.Provider, error) {
-	return provider.NewAnthropic(provider.AnthropicOptions{
-		Name: m.name, BaseURL: m.BaseURL, Keys: reveal(m.Keys), Support: m.prices.known(m.Type, dialect.SupportAnthropic),
-		Headers: revealMap(m.Headers), Client: m.client, Version: m.o.Version, MaxBody: m.maxBody(),
-	})
-}
-
-func (m *maker) gemini() (llm.Provider, error) {
-	return provider.NewGemini(provider.GeminiOptions{
-		Name: m.name, BaseURL: m.BaseURL, Keys: reveal(m.Keys), Support: m.prices.known(m.Type, dialect.SupportGemini),
-		Headers: revealMap(m.Headers), Client: m.client, Version: m.o.Version, MaxBody: m.maxBody(),
-	})
+	return provider.NewAnthropic(provider.AnthropicOptions{Account: m.account(dialect.SupportAnthropic)})
 }
 
 func (m *maker) vertex() (llm.Provider, error) {
 	return provider.NewVertex(provider.VertexOptions{
-		Name: m.name, Project: m.Project, Location: m.Location, BaseURL: m.BaseURL, CredentialsFile: m.Credentials, Keys: reveal(m.Keys),
-		Support: m.prices.known(m.Type, provider.SupportVertex),
-		Headers: revealMap(m.Headers), Client: m.client, Version: m.o.Version, MaxBody: m.maxBody(),
+		Account: m.account(provider.SupportVertex), Project: m.Project, Location: m.Location, CredentialsFile: m.Credentials,
 	})
 }
 
 func (m *maker) dashScope() (llm.Provider, error) {
-	return provider.NewDashScope(provider.DashScopeOptions{
-		Name: m.name, BaseURL: m.BaseURL, Keys: reveal(m.Keys), Workspace: m.Workspace, Support: m.prices.known(m.Type, dialect.SupportDashScope),
-		Headers: revealMap(m.Headers), Client: m.client, Version: m.o.Version, MaxBody: m.maxBody(),
-	})
+	return provider.NewDashScope(provider.DashScopeOptions{Account: m.account(dialect.SupportDashScope), Workspace: m.Workspace})
 }
-
-func (m *maker) mock() (llm.Provider, error) { return mock.New(mock.Options{Name: m.name}), nil }
 
 // codec is what speaks to an OpenAI-compatible server. The configuration says
 // whether a stream is asked for its usage.
@@ -121,8 +110,6 @@ func (m *maker) codec(k openai.Codec) openai.Codec {
 	k.NoStreamUsage = m.StreamUsage != nil && !*m.StreamUsage
 	return k
 }
-
-func (m *maker) maxBody() int64 { return int64(m.o.Config.HTTP.MaxResponse) }
 
 func reveal(secrets []config.Secret) []string {
 	plain := make([]string, len(secrets))

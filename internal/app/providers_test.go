@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -79,8 +80,8 @@ func TestEveryKindHasAProvider(t *testing.T) {
 		}
 	}
 	closeProviders(made)
-	if len(makers()) != 7 {
-		t.Errorf("%d protocols", len(makers()))
+	if len(makers) != 7 {
+		t.Errorf("%d protocols", len(makers))
 	}
 }
 
@@ -102,7 +103,7 @@ func TestNewProviderNamesTheEntry(t *testing.T) {
 // TestPresets: every preset of the configuration has its row, no row is for
 // another, and each can be asked for something.
 func TestPresets(t *testing.T) {
-	rows := presets()
+	rows := maps.Clone(presets)
 	for _, info := range config.Kinds() {
 		row, ok := rows[info.Kind]
 		if preset := info.Wire == config.KindOpenAI && info.Kind != config.KindOpenAI; preset != ok {

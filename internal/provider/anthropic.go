@@ -2,7 +2,6 @@ package provider
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -22,45 +21,26 @@ const (
 )
 
 // AnthropicOptions makes the provider for the Anthropic API, or for a server
-// that imitates it.
+// that imitates it. The base URL is as https://host, or the whole URL of
+// /v1/messages. Keys are sent as x-api-key.
 type AnthropicOptions struct {
-	Name       string
-	BaseURL    string   // as https://host, or the whole URL of /v1/messages; "" = Anthropic's own
-	Keys       []string // sent as x-api-key
-	APIVersion string   // anthropic-version, unless the client sends one; "" = 2023-06-01
-
-	Headers  map[string]string                  // further headers, as anthropic-beta; values may be secret
-	Support  func(model string) dialect.Support // nil = by the generation in the model's name
-	Client   *http.Client
-	Version  string // the gateway's, for User-Agent
-	MaxBody  int64  // see Options
-	MaxEvent int
+	Account
+	APIVersion string // anthropic-version, unless the client sends one; "" = 2023-06-01
 }
 
 // NewAnthropic makes the provider: messages and token counts, which pass
 // through for clients of the same dialect.
 func NewAnthropic(o AnthropicOptions) (*HTTP, error) {
-	base, err := parseBase(or(o.BaseURL, anthropicBase), "/count_tokens", "/messages", "/v1")
+	base, err := o.base(anthropicBase, "/count_tokens", "/messages", "/v1")
 	if err != nil {
-		return nil, fmt.Errorf("provider %s: %w", o.Name, err)
-	}
-	keys, err := NewKeys(o.Keys...)
-	if err != nil {
-		return nil, fmt.Errorf("provider %s: %w", o.Name, err)
-	}
-	if o.Support == nil {
-		o.Support = dialect.SupportAnthropic
+		return nil, err
 	}
 	w := &anthropicWire{
 		messages: below(base, "/v1/messages"),
 		count:    below(base, "/v1/messages/count_tokens"),
 		version:  []string{or(o.APIVersion, anthropicVersion)},
 	}
-	return New(Options{
-		Name: o.Name, Dialect: llm.DialectAnthropic, Codec: anthropicCodec{}, Wire: w,
-		Client: o.Client, Credentials: keys, Headers: o.Headers, Fit: FitTo(o.Support),
-		Version: o.Version, MaxBody: o.MaxBody, MaxEvent: o.MaxEvent,
-	})
+	return o.provider(Options{Dialect: llm.DialectAnthropic, Codec: anthropicCodec{}, Wire: w}, dialect.SupportAnthropic)
 }
 
 // anthropicCodec ends a stream with its terminal event: some servers that

@@ -49,7 +49,7 @@ func anthropicSpec(t *testing.T) providertest.Spec {
 	}
 	return providertest.Spec{
 		New: func(_ testing.TB, o providertest.Target) (llm.Provider, error) {
-			return NewAnthropic(AnthropicOptions{Name: "anthropic", BaseURL: o.BaseURL, Keys: []string{o.Key}, Client: o.Client, MaxBody: o.MaxBody})
+			return NewAnthropic(AnthropicOptions{Account: Account{Name: "anthropic", BaseURL: o.BaseURL, Keys: []string{o.Key}, Client: o.Client, MaxBody: o.MaxBody}})
 		},
 		Call: func(stream bool) *llm.Call { return anthropicCall(t, body(stream)) },
 		Path: "/v1/messages",
@@ -142,7 +142,7 @@ func TestAnthropicURLs(t *testing.T) {
 		"https://host/anthropic?tenant=a":       "https://host/anthropic",
 		"https://host/v1/messages/count_tokens": "https://host",
 	} {
-		p, err := NewAnthropic(AnthropicOptions{Name: "a", BaseURL: base, Client: NewClient(tripFunc(nil))})
+		p, err := NewAnthropic(AnthropicOptions{Account: Account{Name: "a", BaseURL: base, Client: NewClient(tripFunc(nil))}})
 		if err != nil {
 			t.Errorf("%q: %v", base, err)
 			continue
@@ -160,9 +160,9 @@ func TestAnthropicURLs(t *testing.T) {
 			t.Errorf("embeddings: %v", err)
 		}
 	}
-	for _, o := range []AnthropicOptions{{Name: "a", BaseURL: "hunter2"}, {Name: "a", Keys: []string{"hunter2\nx"}}} {
+	for _, o := range []Account{{Name: "a", BaseURL: "hunter2"}, {Name: "a", Keys: []string{"hunter2\nx"}}} {
 		o.Client = NewClient(tripFunc(nil))
-		if _, err := NewAnthropic(o); err == nil || strings.Contains(err.Error(), "hunter2") {
+		if _, err := NewAnthropic(AnthropicOptions{Account: o}); err == nil || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%+v: %v", o.BaseURL, err)
 		}
 	}
@@ -178,7 +178,7 @@ func TestAnthropicHeaders(t *testing.T) {
 		want    map[string]string
 	}{
 		{"nothing", AnthropicOptions{}, nil, map[string]string{"Anthropic-Version": "2023-06-01", "Anthropic-Beta": "", "X-Api-Key": "sk-ant-test"}},
-		{"configured", AnthropicOptions{APIVersion: "2026-10-21", Headers: map[string]string{"anthropic-beta": "context-1m-2025-08-07"}}, nil,
+		{"configured", AnthropicOptions{Account: Account{Headers: map[string]string{"anthropic-beta": "context-1m-2025-08-07"}}, APIVersion: "2026-10-21"}, nil,
 			map[string]string{"Anthropic-Version": "2026-10-21", "Anthropic-Beta": "context-1m-2025-08-07"}},
 		{"the client's", AnthropicOptions{}, []llm.Header{{Name: "anthropic-version", Value: "2026-10-21"}, {Name: "anthropic-beta", Value: "a,b"}, {Name: "x-api-key", Value: "stolen"}, {Name: "authorization", Value: "Bearer stolen"}},
 			map[string]string{"Anthropic-Version": "2026-10-21", "Anthropic-Beta": "a,b", "X-Api-Key": "sk-ant-test", "Authorization": ""}},
@@ -203,7 +203,7 @@ func TestAnthropicHeaders(t *testing.T) {
 
 func TestAnthropicCountTokens(t *testing.T) {
 	up, client := serving(t, providertest.Answer(200, `{"input_tokens":2095}`, "Request-Id", "req_7"))
-	p, err := NewAnthropic(AnthropicOptions{Name: "anthropic", BaseURL: up.URL(), Client: client})
+	p, err := NewAnthropic(AnthropicOptions{Account: Account{Name: "anthropic", BaseURL: up.URL(), Client: client}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -227,10 +227,10 @@ func TestAnthropicCountTokens(t *testing.T) {
 func TestAnthropicFits(t *testing.T) {
 	up, client := serving(t, providertest.Answer(200, anthropicGood))
 	var asked string
-	p, err := NewAnthropic(AnthropicOptions{Name: "anthropic", BaseURL: up.URL(), Client: client, Support: func(model string) dialect.Support {
+	p, err := NewAnthropic(AnthropicOptions{Account: Account{Name: "anthropic", BaseURL: up.URL(), Client: client, Support: func(model string) dialect.Support {
 		asked = model
 		return dialect.SupportAnthropic(model)
-	}})
+	}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -271,7 +271,7 @@ func TestAnthropicRecorded(t *testing.T) {
 					c.Dialect = llm.DialectAnthropic
 				}
 				up, client := serving(t, rec.answer())
-				p, err := NewAnthropic(AnthropicOptions{Name: "anthropic", BaseURL: up.URL(), Client: client})
+				p, err := NewAnthropic(AnthropicOptions{Account: Account{Name: "anthropic", BaseURL: up.URL(), Client: client}})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -3,7 +3,6 @@ package provider
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
@@ -17,39 +16,28 @@ import (
 // azureVersion is the latest dated api-version that is generally available.
 const azureVersion = "2024-10-21"
 
-// AzureOptions makes the provider for one Azure OpenAI resource.
+// AzureOptions makes the provider for one Azure OpenAI resource. Its keys are
+// sent as api-key, and as a bearer token when they are a JSON web token (Entra
+// ID). The base URL says by its path which of Azure's forms is spoken:
+//
+//	https://res.openai.azure.com                            a deployment in the path, the model in the body ignored
+//	https://res.openai.azure.com/openai/deployments/prod    this deployment, whatever model is asked
+//	https://res.openai.azure.com/openai/v1                  the deployment's name as the model, no api-version
+//	https://res.services.ai.azure.com/models                Foundry model inference: the same, with an api-version
+//
+// Anything may stand before the path (a front door). The path of an endpoint at
+// the end is taken off.
 type AzureOptions struct {
-	Name string
-
-	// BaseURL says by its path which of Azure's forms is spoken:
-	//
-	//	https://res.openai.azure.com                            a deployment in the path, the model in the body ignored
-	//	https://res.openai.azure.com/openai/deployments/prod    this deployment, whatever model is asked
-	//	https://res.openai.azure.com/openai/v1                  the deployment's name as the model, no api-version
-	//	https://res.services.ai.azure.com/models                Foundry model inference: the same, with an api-version
-	//
-	// Anything may stand before the path (a front door). The path of an
-	// endpoint at the end is taken off.
-	BaseURL string
+	Account
 
 	// APIVersion is the api-version; "" = 2024-10-21. "v1" and "preview" are
 	// those of the v1 form, which they choose too; there, dated ones are not
 	// sent.
 	APIVersion string
 
-	// Keys are sent as api-key, and as a bearer token when they are a JSON web
-	// token (Entra ID).
-	Keys        []string
 	Deployments map[string]string // model to deployment; a model that is absent is its deployment's name
 	Codec       openai.Codec
 	Responses   dialect.Passer // see OpenAIOptions
-
-	Headers  map[string]string
-	Support  func(model string) dialect.Support // nil = what is known of OpenAI's models
-	Client   *http.Client
-	Version  string // the gateway's, for User-Agent
-	MaxBody  int64  // see Options
-	MaxEvent int
 }
 
 // NewAzure makes the provider. URL forms and authentication are those of
@@ -57,14 +45,7 @@ type AzureOptions struct {
 func NewAzure(o AzureOptions) (*HTTP, error) {
 	w, err := newAzureWire(o.BaseURL, or(o.APIVersion, azureVersion), o.Deployments)
 	if err != nil {
-		return nil, fmt.Errorf("provider %s: %w", o.Name, err)
-	}
-	keys, err := NewKeys(o.Keys...)
-	if err != nil {
-		return nil, fmt.Errorf("provider %s: %w", o.Name, err)
-	}
-	if o.Support == nil {
-		o.Support = SupportAzure
+		return nil, o.wrap(err)
 	}
 	codec := azureCodec{Codec: o.Codec, w: w}
 	codec.NoStreamUsage = codec.NoStreamUsage || w.before("2024-09-01")
@@ -72,11 +53,7 @@ func NewAzure(o AzureOptions) (*HTTP, error) {
 	if o.Responses != nil && w.responses != nil {
 		pass[llm.DialectResponses] = azurePasser{o.Responses, w}
 	}
-	return New(Options{
-		Name: o.Name, Dialect: llm.DialectOpenAI, Codec: codec, Wire: w, Pass: pass,
-		Client: o.Client, Credentials: keys, Headers: o.Headers, Fit: FitTo(o.Support),
-		Version: o.Version, MaxBody: o.MaxBody, MaxEvent: o.MaxEvent,
-	})
+	return o.provider(Options{Dialect: llm.DialectOpenAI, Codec: codec, Wire: w, Pass: pass}, SupportAzure)
 }
 
 // SupportAzure returns what Azure OpenAI honours with a model: what OpenAI does.

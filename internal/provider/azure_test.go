@@ -92,7 +92,7 @@ func TestAzurePassing(t *testing.T) {
 }
 
 func TestAzureTranslatingToV1(t *testing.T) {
-	s := azureSpec(t, AzureOptions{BaseURL: "/openai/v1", Deployments: map[string]string{"gpt-4o": "prod-4o"}}, "/openai/v1/chat/completions")
+	s := azureSpec(t, AzureOptions{Account: Account{BaseURL: "/openai/v1"}, Deployments: map[string]string{"gpt-4o": "prod-4o"}}, "/openai/v1/chat/completions")
 	s.Call = func(stream bool) *llm.Call { return canonical("gpt-4o", stream) }
 	s.CheckRequest = func(t testing.TB, r *providertest.Request, stream bool) {
 		wantHeaders(t, r, map[string]string{"Api-Key": providertest.Key})
@@ -166,7 +166,7 @@ func TestAzureRefusesNames(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	for _, base := range []string{"", "res.openai.azure.com", "https://user:hunter2@host"} {
-		if _, err := NewAzure(AzureOptions{Name: "a", BaseURL: base, Client: http.DefaultClient}); err == nil || strings.Contains(err.Error(), "hunter2") {
+		if _, err := NewAzure(AzureOptions{Account: Account{Name: "a", BaseURL: base, Client: http.DefaultClient}}); err == nil || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%q: %v", base, err)
 		}
 	}
@@ -190,8 +190,7 @@ func TestAzureNames(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			up, client := serving(t, providertest.Answer(200, azureGood))
-			p, err := NewAzure(AzureOptions{Name: "azure", BaseURL: up.URL() + tc.base, APIVersion: tc.version, Client: client,
-				Deployments: map[string]string{"gpt-4o": "prod-4o", "o3": "thinker"}})
+			p, err := NewAzure(AzureOptions{Account: Account{Name: "azure", BaseURL: up.URL() + tc.base, Client: client}, APIVersion: tc.version, Deployments: map[string]string{"gpt-4o": "prod-4o", "o3": "thinker"}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -216,7 +215,7 @@ func TestAzureNames(t *testing.T) {
 func TestAzureToken(t *testing.T) {
 	const token = "eyJ0eXAiOiJKV1QifQ.eyJhdWQiOiJ0ZXN0In0.c2lnbmF0dXJl"
 	up, client := serving(t, providertest.Answer(200, azureGood))
-	p, err := NewAzure(AzureOptions{Name: "azure", BaseURL: up.URL(), Keys: []string{token}, Client: client})
+	p, err := NewAzure(AzureOptions{Account: Account{Name: "azure", BaseURL: up.URL(), Keys: []string{token}, Client: client}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -234,7 +233,7 @@ func TestAzureToken(t *testing.T) {
 func TestAzureOldVersions(t *testing.T) {
 	for version, asks := range map[string]bool{"2024-06-01": false, "2024-02-15-preview": false, "2024-09-01-preview": true, "2024-10-21": true, "v1": true, "preview": true} {
 		up, client := serving(t, providertest.Stream(azureAnswer+openAIUsage+"data: [DONE]\n\n"))
-		p, err := NewAzure(AzureOptions{Name: "azure", BaseURL: up.URL(), APIVersion: version, Client: client})
+		p, err := NewAzure(AzureOptions{Account: Account{Name: "azure", BaseURL: up.URL(), Client: client}, APIVersion: version})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -256,8 +255,7 @@ func TestAzureResponses(t *testing.T) {
 		if path == "" {
 			up.Play(providertest.Say(providertest.Answer(200, azureGood)))
 		}
-		p, err := NewAzure(AzureOptions{Name: "azure", BaseURL: up.URL(), APIVersion: version, Client: client,
-			Responses: responses.Codec{}, Codec: openai.Codec{}, Deployments: map[string]string{"gpt-4o": "prod-4o"}})
+		p, err := NewAzure(AzureOptions{Account: Account{Name: "azure", BaseURL: up.URL(), Client: client}, APIVersion: version, Responses: responses.Codec{}, Codec: openai.Codec{}, Deployments: map[string]string{"gpt-4o": "prod-4o"}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -289,7 +287,7 @@ func TestAzureFilteredAnswer(t *testing.T) {
 	stream := azureFirst + openAIChunk(`{"role":"assistant","content":"Half"}`, "null") + late + openAIChunk(`{}`, `"content_filter"`) + "data: [DONE]\n\n"
 	for _, pass := range []bool{true, false} {
 		up, client := serving(t, providertest.Stream(stream))
-		p, err := NewAzure(AzureOptions{Name: "azure", BaseURL: up.URL(), Client: client})
+		p, err := NewAzure(AzureOptions{Account: Account{Name: "azure", BaseURL: up.URL(), Client: client}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -328,7 +326,7 @@ func TestAzureRecorded(t *testing.T) {
 		for _, c := range rec.calls(t) {
 			up, client := serving(t, rec.answer())
 			base, version, _ := strings.Cut(path, "?api-version=")
-			p, err := NewAzure(AzureOptions{Name: "azure", BaseURL: up.URL() + base, APIVersion: version, Client: client})
+			p, err := NewAzure(AzureOptions{Account: Account{Name: "azure", BaseURL: up.URL() + base, Client: client}, APIVersion: version})
 			if err != nil {
 				t.Fatal(err)
 			}

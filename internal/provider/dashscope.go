@@ -2,8 +2,6 @@ package provider
 
 import (
 	"context"
-	"fmt"
-	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -22,64 +20,40 @@ const dashScopeBase = "https://dashscope.aliyuncs.com/api/v1"
 // compatibleMode ends the base URL of DashScope's OpenAI-compatible mode.
 const compatibleMode = "/compatible-mode/v1"
 
-// DashScopeOptions makes the provider for Alibaba's DashScope (Qwen).
+// DashScopeOptions makes the provider for Alibaba's DashScope (Qwen). The base
+// URL is https://host/api/v1 for the native form, which knows all models and
+// their thinking, or https://host/compatible-mode/v1 for the OpenAI-compatible
+// one, in which bodies of OpenAI clients pass through. A host alone means the
+// native form. Keys are sent as bearer tokens.
 type DashScopeOptions struct {
-	Name string
-
-	// BaseURL is https://host/api/v1 for the native form, which knows all
-	// models and their thinking, or https://host/compatible-mode/v1 for the
-	// OpenAI-compatible one, in which bodies of OpenAI clients pass through.
-	// A host alone means the native form. "" = the host in China.
-	BaseURL   string
-	Keys      []string // sent as bearer tokens
-	Workspace string   // X-DashScope-WorkSpace
-
-	Headers  map[string]string
-	Support  func(model string) dialect.Support // nil = by the model's name
-	Client   *http.Client
-	Version  string // the gateway's, for User-Agent
-	MaxBody  int64  // see Options
-	MaxEvent int
+	Account
+	Workspace string // X-DashScope-WorkSpace
 }
 
 // NewDashScope makes the provider. Endpoints and headers are those of
 // DashScope's SDK of 2026.
 func NewDashScope(o DashScopeOptions) (*HTTP, error) {
-	headers := maps.Clone(o.Headers)
-	if o.Workspace != "" {
-		if headers == nil {
-			headers = map[string]string{}
-		}
-		headers["X-DashScope-WorkSpace"] = o.Workspace
-	}
-	base, err := parseBase(or(o.BaseURL, dashScopeBase), "/chat/completions", "/embeddings", "/services/aigc/text-generation/generation",
+	base, err := o.base(dashScopeBase, "/chat/completions", "/embeddings", "/services/aigc/text-generation/generation",
 		"/services/aigc/multimodal-generation/generation", "/services/embeddings/text-embedding/text-embedding")
 	if err != nil {
-		return nil, fmt.Errorf("provider %s: %w", o.Name, err)
+		return nil, err
 	}
-	if o.Support == nil {
-		o.Support = dialect.SupportDashScope
-	}
+	o.header("X-DashScope-WorkSpace", o.Workspace)
 	if strings.HasSuffix(base.Path, compatibleMode) {
-		return newDashScopeCompatible(o, base, headers)
+		return newDashScopeCompatible(o, base)
 	}
-	keys, err := NewKeys(o.Keys...)
-	if err != nil {
-		return nil, fmt.Errorf("provider %s: %w", o.Name, err)
-	}
-	return New(Options{
-		Name: o.Name, Dialect: llm.DialectDashScope, Codec: dashscope.Codec{}, Wire: newDashScopeWire(base),
-		Client: o.Client, Credentials: keys, Headers: headers, Fit: FitTo(o.Support),
-		Version: o.Version, MaxBody: o.MaxBody, MaxEvent: o.MaxEvent,
-	})
+	return o.provider(Options{Dialect: llm.DialectDashScope, Codec: dashscope.Codec{}, Wire: newDashScopeWire(base)}, dialect.SupportDashScope)
 }
 
 // newDashScopeCompatible makes the provider for the compatible mode. There,
 // insufficient_quota is a limit that passes.
-func newDashScopeCompatible(o DashScopeOptions, base *url.URL, headers map[string]string) (*HTTP, error) {
+func newDashScopeCompatible(o DashScopeOptions, base *url.URL) (*HTTP, error) {
 	native := o.Support
+	if native == nil {
+		native = dialect.SupportDashScope
+	}
 	return NewOpenAI(OpenAIOptions{
-		Name: o.Name, BaseURL: base.String(), Keys: o.Keys, Headers: headers, Client: o.Client,
+		Name: o.Name, BaseURL: base.String(), Keys: o.Keys, Headers: o.Headers, Client: o.Client,
 		Support: func(model string) dialect.Support { return compatible(native(model)) },
 		Codec:   openai.Codec{MaxTokensName: "max_tokens", QuotaThrottles: true},
 		Version: o.Version, MaxBody: o.MaxBody, MaxEvent: o.MaxEvent,

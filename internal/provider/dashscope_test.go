@@ -31,7 +31,7 @@ const (
 func dashScopeSpec(t *testing.T) providertest.Spec {
 	return providertest.Spec{
 		New: func(_ testing.TB, o providertest.Target) (llm.Provider, error) {
-			return NewDashScope(DashScopeOptions{Name: "dashscope", BaseURL: o.BaseURL + "/api/v1", Keys: []string{o.Key}, Workspace: "ws-1", Client: o.Client, MaxBody: o.MaxBody})
+			return NewDashScope(DashScopeOptions{Account: Account{Name: "dashscope", BaseURL: o.BaseURL + "/api/v1", Keys: []string{o.Key}, Client: o.Client, MaxBody: o.MaxBody}, Workspace: "ws-1"})
 		},
 		Call: func(stream bool) *llm.Call { return canonical("qwen-plus", stream) },
 		Path: textPath,
@@ -114,7 +114,7 @@ func TestDashScopeURLs(t *testing.T) {
 		{"https://dashscope.aliyuncs.com/compatible-mode/v1", "qwen-plus", llm.OpChat, "https://dashscope.aliyuncs.com/compatible-mode/v1/chat/completions"},
 		{"https://dashscope.aliyuncs.com/compatible-mode/v1/chat/completions", "text-embedding-v4", llm.OpEmbed, "https://dashscope.aliyuncs.com/compatible-mode/v1/embeddings"},
 	} {
-		p, err := NewDashScope(DashScopeOptions{Name: "d", BaseURL: tc.base, Client: NewClient(tripFunc(nil))})
+		p, err := NewDashScope(DashScopeOptions{Account: Account{Name: "d", BaseURL: tc.base, Client: NewClient(tripFunc(nil))}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -122,7 +122,8 @@ func TestDashScopeURLs(t *testing.T) {
 			t.Errorf("%q %s: %v, %v", tc.base, tc.model, u, err)
 		}
 	}
-	for _, o := range []DashScopeOptions{{BaseURL: "hunter2"}, {Keys: []string{"a\nhunter2"}}, {BaseURL: "https://h/compatible-mode/v1", Keys: []string{"a\nhunter2"}}, {Workspace: "a\nhunter2"}} {
+	for _, o := range []DashScopeOptions{{Account: Account{BaseURL: "hunter2"}}, {Account: Account{Keys: []string{"a\nhunter2"}}},
+		{Account: Account{BaseURL: "https://h/compatible-mode/v1", Keys: []string{"a\nhunter2"}}}, {Workspace: "a\nhunter2"}} {
 		o.Name, o.Client = "d", http.DefaultClient
 		if _, err := NewDashScope(o); err == nil || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%v", err)
@@ -134,7 +135,7 @@ func TestDashScopeURLs(t *testing.T) {
 // that means a bill elsewhere is a limit that passes.
 func TestDashScopeCompatible(t *testing.T) {
 	up, client := serving(t, providertest.Answer(200, openAIGood))
-	p, err := NewDashScope(DashScopeOptions{Name: "d", BaseURL: up.URL() + "/compatible-mode/v1", Keys: []string{"sk-test"}, Workspace: "ws-1", Client: client})
+	p, err := NewDashScope(DashScopeOptions{Account: Account{Name: "d", BaseURL: up.URL() + "/compatible-mode/v1", Keys: []string{"sk-test"}, Client: client}, Workspace: "ws-1"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +165,7 @@ func TestDashScopeCompatible(t *testing.T) {
 
 func TestDashScopeEmbeds(t *testing.T) {
 	up, client := serving(t, providertest.Answer(200, `{"output":{"embeddings":[{"embedding":[1,-0.5],"text_index":0}]},"usage":{"total_tokens":3},"request_id":"r"}`))
-	p, err := NewDashScope(DashScopeOptions{Name: "d", BaseURL: up.URL(), Client: client})
+	p, err := NewDashScope(DashScopeOptions{Account: Account{Name: "d", BaseURL: up.URL(), Client: client}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +182,7 @@ func TestDashScopeEmbeds(t *testing.T) {
 
 func TestDashScopeCountsTokens(t *testing.T) {
 	up, client := serving(t, providertest.Answer(200, `{"output":{"token_ids":[1],"tokens":["a"]},"usage":{"input_tokens":17},"request_id":"r"}`))
-	p, err := NewDashScope(DashScopeOptions{Name: "d", BaseURL: up.URL(), Client: client})
+	p, err := NewDashScope(DashScopeOptions{Account: Account{Name: "d", BaseURL: up.URL(), Client: client}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,7 +211,7 @@ func TestDashScopeRecorded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			up, client := serving(t, dashScopeRecording(t, name))
-			p, err := NewDashScope(DashScopeOptions{Name: "d", BaseURL: up.URL(), Client: client})
+			p, err := NewDashScope(DashScopeOptions{Account: Account{Name: "d", BaseURL: up.URL(), Client: client}})
 			if err != nil {
 				t.Fatal(err)
 			}

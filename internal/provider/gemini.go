@@ -2,7 +2,6 @@ package provider
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -14,39 +13,16 @@ import (
 
 const geminiBase = "https://generativelanguage.googleapis.com"
 
-// GeminiOptions makes the provider for the Gemini API.
-type GeminiOptions struct {
-	Name    string
-	BaseURL string   // as https://host, with or without a version; "" = Google's own, v1beta
-	Keys    []string // sent as x-goog-api-key, never in the URL
-
-	Headers  map[string]string
-	Support  func(model string) dialect.Support // nil = by the generation in the model's name
-	Client   *http.Client
-	Version  string // the gateway's, for User-Agent
-	MaxBody  int64  // see Options
-	MaxEvent int
-}
-
-// NewGemini makes the provider: answers, token counts and embeddings. Paths and
-// authentication are those of Google's SDKs of 2026.
-func NewGemini(o GeminiOptions) (*HTTP, error) {
-	base, err := parseBase(or(o.BaseURL, geminiBase), "/models")
+// NewGemini makes the provider for the Gemini API: answers, token counts and
+// embeddings. The base URL is as https://host, with or without a version. Keys
+// are sent in a header, never in the URL. Paths and authentication are those of
+// Google's SDKs of 2026.
+func NewGemini(a Account) (*HTTP, error) {
+	base, err := a.base(geminiBase, "/models")
 	if err != nil {
-		return nil, fmt.Errorf("provider %s: %w", o.Name, err)
+		return nil, err
 	}
-	keys, err := NewKeys(o.Keys...)
-	if err != nil {
-		return nil, fmt.Errorf("provider %s: %w", o.Name, err)
-	}
-	if o.Support == nil {
-		o.Support = dialect.SupportGemini
-	}
-	return New(Options{
-		Name: o.Name, Dialect: llm.DialectGemini, Codec: gemini.Codec{}, Wire: &geminiWire{base: geminiVersion(base)},
-		Client: o.Client, Credentials: keys, Headers: o.Headers, Fit: FitTo(o.Support),
-		Version: o.Version, MaxBody: o.MaxBody, MaxEvent: o.MaxEvent,
-	})
+	return a.provider(Options{Dialect: llm.DialectGemini, Codec: gemini.Codec{}, Wire: &geminiWire{base: geminiVersion(base)}}, dialect.SupportGemini)
 }
 
 // geminiVersion adds the version that has all features to a base without one.

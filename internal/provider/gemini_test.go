@@ -25,7 +25,7 @@ func geminiChunk(part, finish string) string {
 func geminiSpec(t *testing.T) providertest.Spec {
 	return providertest.Spec{
 		New: func(_ testing.TB, o providertest.Target) (llm.Provider, error) {
-			return NewGemini(GeminiOptions{Name: "gemini", BaseURL: o.BaseURL, Keys: []string{o.Key}, Client: o.Client, MaxBody: o.MaxBody})
+			return NewGemini(Account{Name: "gemini", BaseURL: o.BaseURL, Keys: []string{o.Key}, Client: o.Client, MaxBody: o.MaxBody})
 		},
 		Call:       func(stream bool) *llm.Call { return canonical("gemini-2.5-flash", stream) },
 		Path:       "/v1beta/models/gemini-2.5-flash:generateContent",
@@ -134,7 +134,7 @@ func TestGeminiURLs(t *testing.T) {
 		{"", llm.Call{Op: llm.OpChat}, "", ""},
 		{"", llm.Call{Op: llm.OpChat}, "models/", ""},
 	} {
-		p, err := NewGemini(GeminiOptions{Name: "g", BaseURL: tc.base, Client: NewClient(tripFunc(nil))})
+		p, err := NewGemini(Account{Name: "g", BaseURL: tc.base, Client: NewClient(tripFunc(nil))})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -149,7 +149,7 @@ func TestGeminiURLs(t *testing.T) {
 			t.Errorf("%q %q: %v, %v", tc.base, tc.model, u, err)
 		}
 	}
-	if _, err := NewGemini(GeminiOptions{Name: "g", BaseURL: "hunter2", Client: http.DefaultClient}); err == nil || strings.Contains(err.Error(), "hunter2") {
+	if _, err := NewGemini(Account{Name: "g", BaseURL: "hunter2", Client: http.DefaultClient}); err == nil || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("%v", err)
 	}
 }
@@ -157,7 +157,7 @@ func TestGeminiURLs(t *testing.T) {
 // TestGeminiWaits: Google says in the body when to come back.
 func TestGeminiWaits(t *testing.T) {
 	up, client := serving(t, providertest.Answer(429, geminiRefusals[5].Body))
-	p, err := NewGemini(GeminiOptions{Name: "gemini", BaseURL: up.URL(), Keys: []string{"AIza-test"}, Client: client})
+	p, err := NewGemini(Account{Name: "gemini", BaseURL: up.URL(), Keys: []string{"AIza-test"}, Client: client})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,7 +170,7 @@ func TestGeminiWaits(t *testing.T) {
 
 func TestGeminiEmbeds(t *testing.T) {
 	up, client := serving(t, providertest.Answer(200, `{"embeddings":[{"values":[1,-0.5]},{"values":[0,2]}]}`))
-	p, err := NewGemini(GeminiOptions{Name: "gemini", BaseURL: up.URL(), Client: client})
+	p, err := NewGemini(Account{Name: "gemini", BaseURL: up.URL(), Client: client})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +184,7 @@ func TestGeminiEmbeds(t *testing.T) {
 
 func TestGeminiCountsTokens(t *testing.T) {
 	up, client := serving(t, providertest.Answer(200, `{"totalTokens":31}`))
-	p, err := NewGemini(GeminiOptions{Name: "gemini", BaseURL: up.URL(), Client: client})
+	p, err := NewGemini(Account{Name: "gemini", BaseURL: up.URL(), Client: client})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,7 +199,7 @@ func TestGeminiCountsTokens(t *testing.T) {
 // TestGeminiLooseError: a stream breaks off with an error outside any field.
 func TestGeminiLooseError(t *testing.T) {
 	up, client := serving(t, providertest.Stream(geminiChunk(`{"text":"a"}`, "")+"{\n \"error\": {\n  \"code\": 499,\n  \"message\": \"The operation was cancelled.\",\n  \"status\": \"CANCELLED\"\n }\n}\n"))
-	p, err := NewGemini(GeminiOptions{Name: "gemini", BaseURL: up.URL(), Client: client})
+	p, err := NewGemini(Account{Name: "gemini", BaseURL: up.URL(), Client: client})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,7 +223,7 @@ func TestGeminiRecorded(t *testing.T) {
 		path := strings.TrimPrefix(rec.URL, "https://generativelanguage.googleapis.com")
 		model := path[strings.LastIndexByte(path, '/')+1 : strings.IndexByte(path, ':')]
 		up, client := serving(t, rec.answer())
-		p, err := NewGemini(GeminiOptions{Name: "gemini", BaseURL: up.URL(), Client: client})
+		p, err := NewGemini(Account{Name: "gemini", BaseURL: up.URL(), Client: client})
 		if err != nil {
 			t.Fatal(err)
 		}

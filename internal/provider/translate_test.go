@@ -141,7 +141,7 @@ func translating(tb testing.TB, translated bool) *HTTP {
 	var p *HTTP
 	var err error
 	if translated {
-		p, err = NewAnthropic(AnthropicOptions{Name: "bench", BaseURL: s.URL, Keys: []string{"sk-test-0000"}, Client: client})
+		p, err = NewAnthropic(AnthropicOptions{Account: Account{Name: "bench", BaseURL: s.URL, Keys: []string{"sk-test-0000"}, Client: client}})
 	} else {
 		p, err = NewOpenAI(OpenAIOptions{Name: "bench", BaseURL: s.URL + "/v1", Keys: []string{"sk-test-0000"}, Client: client})
 	}

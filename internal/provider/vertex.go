@@ -18,32 +18,23 @@ import (
 
 // VertexOptions makes the provider for Vertex AI: Google's models, and
 // Anthropic's where their name begins with claude-.
+//
+// The base URL stands for the host that belongs to the location; its path may
+// end in the version, v1 if it does not. Keys are API keys for express mode,
+// which needs neither credentials nor project nor location, and has Google's
+// models only. The client asks the token server too.
 type VertexOptions struct {
-	Name     string
+	Account
 	Project  string // "" = the one that the credentials file names
 	Location string // a region, or global, us, eu
-
-	// BaseURL stands for the host that belongs to the location; a path may
-	// end in the version, v1 if it does not.
-	BaseURL string
 
 	// CredentialsFile is a service account's key, or what gcloud left behind
 	// for a user. "" = what GOOGLE_APPLICATION_CREDENTIALS names, else
 	// gcloud's own file, else the metadata server.
 	CredentialsFile string
 
-	// Keys are API keys for express mode, which needs neither credentials nor
-	// project nor location. It has Google's models only.
-	Keys []string
-
-	Headers  map[string]string                  // as x-goog-user-project
-	Support  func(model string) dialect.Support // nil = by the generation in the model's name
-	Client   *http.Client                       // for the token server too
-	Now      func() time.Time                   // nil = time.Now
-	Getenv   func(string) string                // nil = os.Getenv
-	Version  string                             // the gateway's, for User-Agent
-	MaxBody  int64                              // see Options
-	MaxEvent int
+	Now    func() time.Time    // nil = time.Now
+	Getenv func(string) string // nil = os.Getenv
 }
 
 // Vertex is the provider for Vertex AI: one exchange for each publisher, and
@@ -57,16 +48,11 @@ type Vertex struct {
 // of Google's SDKs of 2026, the form of Anthropic's models that of Anthropic's
 // SDK. Close it when it is not needed any more.
 func NewVertex(o VertexOptions) (*Vertex, error) {
-	v, err := newVertex(o)
-	if err != nil {
-		return nil, fmt.Errorf("provider %s: %w", o.Name, err)
-	}
-	return v, nil
-}
-
-func newVertex(o VertexOptions) (*Vertex, error) {
-	if o.Client == nil {
-		return nil, errors.New("a client is needed")
+	switch {
+	case o.Client == nil:
+		return nil, o.wrap(errors.New("a client is needed"))
+	case len(o.Keys) > 0:
+		return newExpress(o)
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -74,47 +60,33 @@ func newVertex(o VertexOptions) (*Vertex, error) {
 	if o.Getenv == nil {
 		o.Getenv = os.Getenv
 	}
-	if o.Support == nil {
-		o.Support = SupportVertex
-	}
-	if len(o.Keys) > 0 {
-		return newExpress(o)
-	}
 	source, identity, err := o.source()
 	if err != nil {
-		return nil, err
+		return nil, o.wrap(err)
 	}
-	base, err := o.base()
+	base, err := o.place()
+	if err != nil {
+		return nil, o.wrap(err)
+	}
+	codec := gemini.Codec{Vertex: true}
+	v := &Vertex{tokens: NewTokens(TokensOptions{Source: source, Identity: identity, Now: o.Now})}
+	v.google, err = o.provider(Options{Dialect: llm.DialectGemini, Codec: codec, Wire: &vertexWire{base, codec}, Credentials: v.tokens}, SupportVertex)
 	if err != nil {
 		return nil, err
 	}
-	v := &Vertex{tokens: NewTokens(TokensOptions{Source: source, Identity: identity, Now: o.Now})}
-	if v.google, err = New(o.http(llm.DialectGemini, gemini.Codec{Vertex: true}, &vertexWire{base: base, codec: gemini.Codec{Vertex: true}}, v.tokens)); err != nil {
-		return nil, err
-	}
-	v.claude, err = New(o.http(llm.DialectAnthropic, claudeCodec{}, &claudeWire{base: base}, v.tokens))
+	v.claude, err = o.provider(Options{Dialect: llm.DialectAnthropic, Codec: claudeCodec{}, Wire: &claudeWire{base}, Credentials: v.tokens}, SupportVertex)
 	return v, err
 }
 
 // newExpress makes the provider with API keys.
 func newExpress(o VertexOptions) (*Vertex, error) {
-	keys, err := NewKeys(o.Keys...)
+	base, err := o.base(vertexHost("global"))
 	if err != nil {
 		return nil, err
 	}
-	base, err := parseBase(or(o.BaseURL, "https://aiplatform.googleapis.com"))
-	if err != nil {
-		return nil, err
-	}
-	google, err := New(o.http(llm.DialectGemini, gemini.Codec{Vertex: true}, &expressWire{vertexWire{base: vertexVersion(base), codec: gemini.Codec{Vertex: true}}}, keys))
+	codec := gemini.Codec{Vertex: true}
+	google, err := o.provider(Options{Dialect: llm.DialectGemini, Codec: codec, Wire: &expressWire{vertexWire{vertexVersion(base), codec}}}, SupportVertex)
 	return &Vertex{google: google}, err
-}
-
-func (o *VertexOptions) http(d llm.Dialect, codec Codec, wire Wire, creds Credentials) Options {
-	return Options{
-		Name: o.Name, Dialect: d, Codec: codec, Wire: wire, Client: o.Client, Credentials: creds,
-		Headers: o.Headers, Fit: FitTo(o.Support), Version: o.Version, MaxBody: o.MaxBody, MaxEvent: o.MaxEvent,
-	}
 }
 
 // source finds the source of tokens, and whose they are. A file may name the
@@ -149,8 +121,8 @@ func gcloudFile(getenv func(string) string) string {
 	return filepath.Join(dir, "application_default_credentials.json")
 }
 
-// base returns the URL below which publishers stand.
-func (o *VertexOptions) base() (*url.URL, error) {
+// place returns the URL below which publishers stand.
+func (o *VertexOptions) place() (*url.URL, error) {
 	switch {
 	case o.Project == "":
 		return nil, errors.New("the project is needed: neither the configuration nor the credentials name one")

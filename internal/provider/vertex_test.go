@@ -46,7 +46,7 @@ func newTestVertex(t testing.TB, o VertexOptions, token string) *Vertex {
 // stubbornly makes the suite's provider: its token counts as just replaced, so
 // that a 401 is final, as it is for a provider with one key.
 func stubbornly(t testing.TB, o providertest.Target) *Vertex {
-	v := newTestVertex(t, VertexOptions{BaseURL: o.BaseURL, Client: o.Client, MaxBody: o.MaxBody}, o.Key)
+	v := newTestVertex(t, VertexOptions{Account: Account{BaseURL: o.BaseURL, Client: o.Client, MaxBody: o.MaxBody}}, o.Key)
 	v.tokens.refused = true
 	return v
 }
@@ -152,7 +152,7 @@ func TestVertexURLs(t *testing.T) {
 		{"global", "", llm.Call{Op: llm.OpChat, Stream: true, Model: "publishers/anthropic/models/claude-x"}, "https://aiplatform.googleapis.com/v1/projects/p/locations/global/publishers/anthropic/models/claude-x:streamRawPredict"},
 		{"global", "", llm.Call{Op: llm.OpCountTokens, Model: "anthropic/claude-x"}, "https://aiplatform.googleapis.com/v1/projects/p/locations/global/publishers/anthropic/models/count-tokens:rawPredict"},
 	} {
-		v, err := NewVertex(VertexOptions{Name: "v", Project: "p", Location: tc.location, BaseURL: tc.base, CredentialsFile: file, Client: NewClient(tripFunc(nil))})
+		v, err := NewVertex(VertexOptions{Account: Account{Name: "v", BaseURL: tc.base, Client: NewClient(tripFunc(nil))}, Project: "p", Location: tc.location, CredentialsFile: file})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -171,22 +171,25 @@ func TestVertexURLs(t *testing.T) {
 
 func TestVertexRefusesOptions(t *testing.T) {
 	file := credentialsFile(t, "https://oauth2.googleapis.com/token")
+	one := Account{Client: NewClient(tripFunc(nil))}
+	bad, keyed := one, one
+	bad.BaseURL, keyed.Keys = "hunter2", []string{"a\nhunter2"}
 	for name, o := range map[string]VertexOptions{
 		"no client":     {Project: "p", Location: "l", CredentialsFile: file},
-		"no place":      {Project: "p", CredentialsFile: file, Client: NewClient(tripFunc(nil))},
-		"another place": {Project: "p", Location: "../x", CredentialsFile: file, Client: NewClient(tripFunc(nil))},
-		"a bad project": {Project: "p/q", Location: "l", CredentialsFile: file, Client: NewClient(tripFunc(nil))},
-		"a bad URL":     {Project: "p", Location: "l", BaseURL: "hunter2", CredentialsFile: file, Client: NewClient(tripFunc(nil))},
-		"no file":       {Project: "p", Location: "l", CredentialsFile: "/nowhere", Client: NewClient(tripFunc(nil))},
-		"no project":    {Location: "l", Getenv: func(string) string { return "" }, Client: NewClient(tripFunc(nil))},
-		"a bad key":     {Keys: []string{"a\nhunter2"}, Client: NewClient(tripFunc(nil))},
+		"no place":      {Account: one, Project: "p", CredentialsFile: file},
+		"another place": {Account: one, Project: "p", Location: "../x", CredentialsFile: file},
+		"a bad project": {Account: one, Project: "p/q", Location: "l", CredentialsFile: file},
+		"a bad URL":     {Account: bad, Project: "p", Location: "l", CredentialsFile: file},
+		"no file":       {Account: one, Project: "p", Location: "l", CredentialsFile: "/nowhere"},
+		"no project":    {Account: one, Location: "l", Getenv: func(string) string { return "" }},
+		"a bad key":     {Account: keyed},
 	} {
 		o.Name = "v"
 		if _, err := NewVertex(o); err == nil || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	v, err := NewVertex(VertexOptions{Name: "v", Location: "l", CredentialsFile: file, Client: NewClient(tripFunc(nil))})
+	v, err := NewVertex(VertexOptions{Account: Account{Name: "v", Client: NewClient(tripFunc(nil))}, Location: "l", CredentialsFile: file})
 	if err != nil || !strings.Contains(v.google.wire.(*vertexWire).base.Path, "/projects/file-project/") {
 		t.Errorf("the file names the project: %v", err)
 	}
@@ -194,7 +197,7 @@ func TestVertexRefusesOptions(t *testing.T) {
 
 func TestVertexExpress(t *testing.T) {
 	up, client := serving(t, providertest.Answer(200, geminiGood))
-	v, err := NewVertex(VertexOptions{Name: "v", BaseURL: up.URL(), Keys: []string{"AQ.test-key"}, Client: client})
+	v, err := NewVertex(VertexOptions{Account: Account{Name: "v", BaseURL: up.URL(), Keys: []string{"AQ.test-key"}, Client: client}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -227,7 +230,7 @@ func TestVertexTokenReplacedOnce(t *testing.T) {
 	})
 	up := providertest.NewUpstream(t, providertest.Say(providertest.Answer(401, vertexRefusals[0].Body)))
 	clock := newTestClock()
-	v, err := NewVertex(VertexOptions{Name: "v", Project: "p", Location: "l", BaseURL: up.URL(), CredentialsFile: credentialsFile(t, s.URL), Client: client, Now: clock.Now})
+	v, err := NewVertex(VertexOptions{Account: Account{Name: "v", BaseURL: up.URL(), Client: client}, Project: "p", Location: "l", CredentialsFile: credentialsFile(t, s.URL), Now: clock.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -261,7 +264,7 @@ func TestVertexWithoutToken(t *testing.T) {
 		w.Write([]byte(`{"error":"invalid_grant","error_description":"Invalid JWT Signature for robot@file-project.iam.gserviceaccount.com"}`)) //nolint:errcheck // a test's answer
 	})
 	up := providertest.NewUpstream(t, providertest.Say(providertest.Answer(200, geminiGood)))
-	v, err := NewVertex(VertexOptions{Name: "v", Project: "p", Location: "l", BaseURL: up.URL(), CredentialsFile: credentialsFile(t, s.URL), Client: client})
+	v, err := NewVertex(VertexOptions{Account: Account{Name: "v", BaseURL: up.URL(), Client: client}, Project: "p", Location: "l", CredentialsFile: credentialsFile(t, s.URL)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -279,7 +282,7 @@ func TestVertexWithoutToken(t *testing.T) {
 
 func TestVertexOtherOperations(t *testing.T) {
 	up, client := serving(t, providertest.Answer(200, `{"predictions":[{"embeddings":{"values":[1,2],"statistics":{"token_count":4}}},{"embeddings":{"values":[3,4],"statistics":{"token_count":3}}}]}`))
-	v := newTestVertex(t, VertexOptions{BaseURL: up.URL(), Client: client}, "ya29.test-token")
+	v := newTestVertex(t, VertexOptions{Account: Account{BaseURL: up.URL(), Client: client}}, "ya29.test-token")
 	r, err := v.Do(t.Context(), embedding("text-embedding-005", &llm.EmbedRequest{Input: []string{"a", "b"}}))
 	if err != nil || len(r.Response.Embeddings) != 2 || r.Usage.Input != 7 {
 		t.Fatalf("%+v, %v", r, err)
@@ -381,7 +384,7 @@ func TestVertexRecorded(t *testing.T) {
 	for _, meta := range recordings(t, "gemini/vertex-error-*.meta.json") {
 		rec := load(t, meta)
 		up, client := serving(t, rec.answer())
-		v := newTestVertex(t, VertexOptions{BaseURL: up.URL(), Client: client}, "ya29.test-token")
+		v := newTestVertex(t, VertexOptions{Account: Account{BaseURL: up.URL(), Client: client}}, "ya29.test-token")
 		_, err := v.Do(t.Context(), canonical("gemini-2.5-flash", false))
 		e := llm.AsError(err)
 		if e == nil || e.Kind != llm.KindInvalidRequest || e.Status != rec.Status {
@@ -396,7 +399,7 @@ func TestVertexRecorded(t *testing.T) {
 // TestVertexPassesClaudeBodies: a client's further members arrive.
 func TestVertexPassesClaudeBodies(t *testing.T) {
 	up, client := serving(t, providertest.Answer(200, anthropicGood))
-	v := newTestVertex(t, VertexOptions{BaseURL: up.URL(), Client: client, Now: time.Now}, "ya29.test-token")
+	v := newTestVertex(t, VertexOptions{Account: Account{BaseURL: up.URL(), Client: client}, Now: time.Now}, "ya29.test-token")
 	c := anthropicCall(t, `{"model":"claude-x","max_tokens":1,"messages":[],"future":{"a":[1]}}`)
 	c.Forward = []llm.Header{{Name: "anthropic-beta", Value: "context-1m-2025-08-07"}}
 	c.Request = func() (*llm.Request, error) { return anthropic.Codec{}.DecodeRequest(llm.OpChat, c.Raw) }
