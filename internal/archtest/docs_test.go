@@ -20,8 +20,8 @@ var shown = []struct {
 	{"internal/provider/gemini.go", nil},
 	{"internal/provider/gemini_test.go", []*regexp.Regexp{
 		regexp.MustCompile(`(?ms)^func geminiSpec\(.*?^}\n`), regexp.MustCompile(`(?m)^func TestGemini\(.*\n`)}},
-	{"internal/app/providers.go", []*regexp.Regexp{
-		regexp.MustCompile(`(?m)^\t\tconfig\.KindGemini:.*\n`), regexp.MustCompile(`(?ms)^func \(m \*maker\) gemini\(.*?^}\n`)}},
+	{"internal/app/providers.go", []*regexp.Regexp{regexp.MustCompile(`(?m)^\tconfig\.KindGemini:.*\n`)}},
+	{"config/kinds.go", []*regexp.Regexp{regexp.MustCompile(`(?m)^\t{Kind: KindGemini,.*\n`)}},
 }
 
 // TestAddingAProviderShowsTheRealDiff: what docs/adding-a-provider.md shows of
