@@ -186,6 +186,10 @@ func (s *source) metrics(n ast.Node) bool {
 		s.ofOptions(sel.Sel.Name, opts, call.Args[1:])
 		return true
 	}
+	if sel.Sel.Name == "NewDesc" {
+		s.ofDesc(call.Args)
+		return true
+	}
 	name, ok := call.Args[0].(*ast.BasicLit)
 	helper := strings.TrimSuffix(sel.Sel.Name, "Vec")
 	if !ok || name.Kind != token.STRING || !slices.Contains([]string{"counter", "gauge", "histogram", "summary"}, helper) {
@@ -200,6 +204,17 @@ func (s *source) metrics(n ast.Node) bool {
 	d.labels = s.texts(rest)
 	s.found = append(s.found, d)
 	return true
+}
+
+// ofDesc reads prometheus.NewDesc(name, help, labels, nil): a metric that is
+// made at each scrape. Its name says whether it counts.
+func (s *source) ofDesc(args []ast.Expr) {
+	texts := s.texts(args[:2])
+	d := declared{name: texts[0], help: texts[1], kind: "gauge", labels: s.texts(args[2:3])}
+	if strings.HasSuffix(d.name, "_total") {
+		d.kind = "counter"
+	}
+	s.found = append(s.found, d)
 }
 
 func (s *source) ofOptions(fn string, opts *ast.CompositeLit, rest []ast.Expr) {
