@@ -124,6 +124,32 @@ func TestPresets(t *testing.T) {
 	}
 }
 
+// TestProvidersPage: docs/providers.md has every kind with its variables and
+// its address.
+func TestProvidersPage(t *testing.T) {
+	b, err := os.ReadFile("../../docs/providers.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := map[string]string{}
+	for line := range strings.Lines(string(b)) {
+		if kind, rest, ok := strings.Cut(strings.TrimPrefix(line, "| `"), "` |"); ok && strings.HasPrefix(line, "| `") {
+			rows[kind] = rest
+		}
+	}
+	for _, info := range config.Kinds() {
+		row, ok := rows[string(info.Kind)]
+		if !ok {
+			t.Errorf("%s is missing", info.Kind)
+		}
+		for _, fact := range []string{info.KeyEnv, info.BaseURLEnv, info.BaseURL} {
+			if fact != "" && !strings.Contains(row, "`"+fact+"`") {
+				t.Errorf("%s: %s is missing in %s", info.Kind, fact, row)
+			}
+		}
+	}
+}
+
 // TestPresetsOnTheWire asks presets for what they differ in.
 func TestPresetsOnTheWire(t *testing.T) {
 	var mu sync.Mutex
