@@ -38,6 +38,7 @@ var rooms = map[string][]string{
 	"internal/archtest":  {},
 	"config":             {},
 	"bench":              {"internal/provider"},
+	"deploy":             {"config"}, // tests alone
 }
 
 // stdlibOnly lists the rooms that import nothing from outside the standard
