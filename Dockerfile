@@ -1,13 +1,17 @@
 # Multi-stage: a static binary on an image without a shell. The base images are
-# arguments so that a build can pin them by digest.
+# arguments so that a build can pin them by digest. The same sources give the
+# same binary, and with SOURCE_DATE_EPOCH (docker buildx; buildah --timestamp)
+# the same image.
 ARG GO_IMAGE=docker.io/library/golang:1.26
 ARG BASE_IMAGE=gcr.io/distroless/static-debian12:nonroot
 
-FROM ${GO_IMAGE} AS build
+FROM --platform=${BUILDPLATFORM} ${GO_IMAGE} AS build
 ARG VERSION=dev
 ARG COMMIT=none
-ARG TARGETOS=linux
-ARG TARGETARCH=amd64
+# Set by the builder for each platform; a default here would win over it. Empty
+# means the machine's own.
+ARG TARGETOS
+ARG TARGETARCH
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download

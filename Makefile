@@ -84,3 +84,29 @@ bench-compare: build ## CPU per request beside a bare reverse proxy, interleaved
 .PHONY: e2e-model
 e2e-model: build ## a real model server (Ollama, built once and cached) behind the gateway; minutes the first time
 	cd test/model && BUILD_OLLAMA=1 ../../.ci/gotest -count=1 -timeout 40m ./...
+
+.PHONY: cross
+cross: ## build for linux amd64 and arm64, so that neither breaks unseen
+	@for arch in amd64 arm64; do echo "linux/$$arch"; GOOS=linux GOARCH=$$arch CGO_ENABLED=0 go build -trimpath -o /dev/null ./cmd/llm-gateway || exit 1; done
+
+.PHONY: docs
+docs: ## write the generated documents and manifests anew; make check compares them
+	go test ./internal/telemetry -run TestDocs -update
+	go test ./deploy -run TestPrometheusRule -update
+
+.PHONY: lint-deploy
+lint-deploy: ## what is shipped to run the gateway: rules, dashboard, manifests, compose
+	@.ci/gotest -count=1 ./deploy
+
+.PHONY: lint-workflows
+lint-workflows: ## actionlint over the GitHub workflows; builds it on first use
+	@test -x .bin/actionlint || GOBIN=$(CURDIR)/.bin CGO_ENABLED=0 go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+	.bin/actionlint .github/workflows/*.yml
+
+.PHONY: e2e-kubernetes
+e2e-kubernetes: ## the manifests against a real API server; builds it once, in minutes
+	test/kubernetes/run.sh
+
+.PHONY: e2e-image
+e2e-image: ## build the image and run it confined; needs buildah and podman
+	cd test/e2e && GATEWAY_IMAGE_TEST=1 ../../.ci/gotest -count=1 -timeout 15m -run '^TestImage$$' ./...
