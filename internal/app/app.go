@@ -60,6 +60,9 @@ func New(o Options) (*App, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if tlsWanted(o.Config.Server.TLS) {
+		return nil, errNoTLS
+	}
 	a := &App{o: o, log: o.Logger, life: context.Background(), metrics: telemetry.NewMetrics(o.Version, o.Commit)}
 	if err := a.newLimits(o.Config.Redis); err != nil {
 		return nil, err
@@ -73,6 +76,7 @@ func New(o Options) (*App, error) {
 		return nil, errors.Join(err, a.close())
 	}
 	a.current = snap
+	a.warnNotYet(o.Config)
 	a.restoreBudgets(a.life, o.Config)
 	a.metrics.Credentials(a.credentials.list)
 	a.server = server.New(a.serverOptions(o.Config, snap))

@@ -1,0 +1,50 @@
+package app
+
+import (
+	"errors"
+	"log/slog"
+	"slices"
+
+	"github.com/llm-gateway/llm-gateway/config"
+)
+
+// notYet lists the settings of a configuration that are read and checked but
+// that this version does not act upon, so that nobody relies on them.
+func notYet(cfg *config.Config) []string {
+	var keys []string
+	for name, r := range cfg.Models {
+		for key, set := range map[string]bool{"hedge": r.Hedge != nil, "cache": r.Cache != nil, "shadow": r.Shadow != nil, "canary": r.Canary != nil, "log_bodies": r.LogBody} {
+			if set {
+				keys = append(keys, "models."+name+"."+key)
+			}
+		}
+	}
+	for name, p := range cfg.Providers {
+		if p.OnClientGone == config.GoneDrain {
+			keys = append(keys, "providers."+name+".on_client_gone")
+		}
+		if p.Limits.TPM > 0 {
+			keys = append(keys, "providers."+name+".limits.tpm")
+		}
+	}
+	for key, set := range map[string]bool{
+		"webhooks": len(cfg.Webhooks) > 0, "telemetry.traces": cfg.Telemetry.Traces.Endpoint != "",
+	} {
+		if set {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// errNoTLS keeps an operator who asked for TLS from serving in the clear.
+var errNoTLS = errors.New("server.tls: this version does not serve TLS itself; leave it out and put a proxy that does in front")
+
+func tlsWanted(t config.TLS) bool { return t.Cert != "" || t.Key != "" || t.ClientCA != "" }
+
+func (a *App) warnNotYet(cfg *config.Config) {
+	for _, key := range notYet(cfg) {
+		a.log.Warn("this setting is not acted upon by this version", slog.String("key", key))
+	}
+}

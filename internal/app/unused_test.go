@@ -1,0 +1,44 @@
+package app
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/llm-gateway/llm-gateway/config"
+)
+
+// TestTLSIsNotIgnored: who asks for it must not be served in the clear.
+func TestTLSIsNotIgnored(t *testing.T) {
+	for _, tls := range []config.TLS{{Cert: "c.pem", Key: "k.pem"}, {ClientCA: "ca.pem"}} {
+		cfg := load(t, "", nil)
+		cfg.Server.TLS = tls
+		if _, err := New(Options{Config: cfg}); !errors.Is(err, errNoTLS) {
+			t.Errorf("%+v: %v", tls, err)
+		}
+	}
+}
+
+// TestSettingsWithoutEffectAreNamed: nobody shall rely on what is only read.
+func TestSettingsWithoutEffectAreNamed(t *testing.T) {
+	r := start(t, `
+providers:
+  m: {type: mock, on_client_gone: drain, limits: {tpm: 5}}
+models:
+  chat:
+    targets: [{provider: m, model: echo}]
+    cache: {ttl: 1m}
+    hedge: {after: p95}
+    shadow: {target: {provider: m, model: echo}, percent: 5}
+    canary: {candidate: {provider: m, model: echo}}
+  plain: {targets: [{provider: m, model: echo}]}
+`, nil)
+	for _, key := range []string{"models.chat.cache", "models.chat.hedge", "models.chat.shadow", "models.chat.canary", "providers.m.on_client_gone", "providers.m.limits.tpm"} {
+		if !strings.Contains(r.log.String(), `"key":"`+key+`"`) {
+			t.Errorf("the log does not name %s", key)
+		}
+	}
+	if strings.Contains(r.log.String(), "models.plain") {
+		t.Error("a route without such settings is named")
+	}
+}
