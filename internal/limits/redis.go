@@ -130,6 +130,10 @@ func (r *Redis) Up() bool { return r.up.Load() }
 // Refuses reports whether calls are refused while Redis is away.
 func (r *Redis) Refuses() bool { return r.o.Refuse }
 
+// Client returns the connections to Redis, for other rooms to share. Close ends
+// them.
+func (r *Redis) Client() redis.UniversalClient { return r.client }
+
 // bind prepares a subject for both engines. All keys share one hash tag, so
 // that a cluster lets a script have them together.
 func (r *Redis) bind(s *Subject) {
