@@ -42,6 +42,9 @@ func (p program) serve(ctx context.Context, args []string) error {
 		return err
 	}
 	p.announce(a.URL(), cfg, log)
+	if u := a.OperatorsURL(); u != "" {
+		log.Info("operators: GET /admin/v1/status with the admin token", slog.String("url", u))
+	}
 	r := &reloader{load: func() (*config.Config, error) { return p.load(*file) }, gateway: a, log: log}
 	defer r.start(ctx, cfg)()
 	return a.Run(ctx)

@@ -1,6 +1,6 @@
-// Package admin is the operators' API: what stands under /admin/v1/. Today that
-// is usage; each further endpoint is one row in (*API).routes, one file here,
-// one row in the server's routes and its description in openapi.yaml.
+// Package admin is the operators' API: what stands under /admin/v1/. Each
+// endpoint is one row in (*API).routes, one file here and its description in
+// openapi.yaml; the server hands every path below the prefix over.
 //
 // Ownership: an API keeps no state and starts no goroutine; what it shows and
 // does belongs to the rooms whose small interfaces Options names.
@@ -10,8 +10,10 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -44,17 +46,50 @@ func New(o Options) http.Handler {
 		o.Now = time.Now
 	}
 	a := &API{o: o, token: sha256.Sum256([]byte(o.Token)), mux: http.NewServeMux()}
-	for _, r := range a.routes() {
-		if r.on {
-			a.mux.HandleFunc(r.pattern, func(w http.ResponseWriter, req *http.Request) {
-				if err := r.run(w, req); err != nil {
-					a.fail(w, req, err)
-				}
-			})
-		}
-	}
+	a.register(a.routes())
 	return a
 }
+
+// register adds the rows, and for each path an answer to other methods.
+func (a *API) register(rows []row) {
+	allowed := map[string][]string{}
+	for _, r := range rows {
+		if !r.on {
+			continue
+		}
+		method, path, _ := strings.Cut(r.pattern, " ")
+		allowed[path] = append(allowed[path], method)
+		if method == http.MethodGet {
+			allowed[path] = append(allowed[path], http.MethodHead)
+		}
+		a.handle(r.pattern, r.run)
+	}
+	for path, methods := range allowed {
+		slices.Sort(methods)
+		allow := strings.Join(methods, ", ")
+		a.handle(path, func(w http.ResponseWriter, _ *http.Request) error {
+			w.Header().Set("Allow", allow)
+			return &statusError{http.StatusMethodNotAllowed, llm.Errorf(llm.KindInvalidRequest, "the method is not allowed here; use %s", allow)}
+		})
+	}
+}
+
+func (a *API) handle(pattern string, run func(http.ResponseWriter, *http.Request) error) {
+	a.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		if err := run(w, r); err != nil {
+			a.fail(w, r, err)
+		}
+	})
+}
+
+// statusError is an error whose status says more than its kind.
+type statusError struct {
+	status int
+	err    *llm.Error
+}
+
+func (e *statusError) Error() string { return e.err.Error() }
+func (e *statusError) Unwrap() error { return e.err }
 
 // row is one endpoint.
 type row struct {
@@ -101,10 +136,13 @@ func (a *API) authorized(r *http.Request) bool {
 
 // statuses are those of the kinds that operators can meet; all others are 500.
 var statuses = map[llm.Kind]int{
-	llm.KindInvalidRequest:  http.StatusBadRequest,
-	llm.KindUnauthenticated: http.StatusUnauthorized,
-	llm.KindNotFound:        http.StatusNotFound,
-	llm.KindOverloaded:      http.StatusServiceUnavailable,
+	llm.KindInvalidRequest:   http.StatusBadRequest,
+	llm.KindUnauthenticated:  http.StatusUnauthorized,
+	llm.KindPermissionDenied: http.StatusForbidden,
+	llm.KindNotFound:         http.StatusNotFound,
+	llm.KindRequestTooLarge:  http.StatusRequestEntityTooLarge,
+	llm.KindRateLimited:      http.StatusTooManyRequests,
+	llm.KindOverloaded:       http.StatusServiceUnavailable,
 }
 
 // fail answers with the envelope of contract §3.
@@ -113,6 +151,9 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	status, ok := statuses[e.Kind]
 	if !ok {
 		status = http.StatusInternalServerError
+	}
+	if s := (*statusError)(nil); errors.As(err, &s) {
+		status = s.status
 	}
 	if status >= http.StatusInternalServerError {
 		a.o.Logger.ErrorContext(r.Context(), "an operator's request failed", slog.String("path", r.URL.Path), slog.Any("error", err))

@@ -47,6 +47,7 @@ type App struct {
 	life     context.Context // for log lines that belong to no request
 	server   *server.Server
 	listener net.Listener
+	back     net.Listener // the operators' own; nil = they share the clients'
 
 	credentials credentialUses
 
@@ -91,6 +92,9 @@ func (a *App) Listen(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("server.addr %s: %w", a.o.Config.Server.Addr, err)
 	}
+	if err := a.listenOperators(ctx); err != nil {
+		return errors.Join(err, ln.Close())
+	}
 	a.listener = ln
 	return nil
 }
@@ -101,7 +105,11 @@ func (a *App) URL() string {
 	if a.listener == nil {
 		return ""
 	}
-	host, port, err := net.SplitHostPort(a.listener.Addr().String())
+	return urlOf(a.listener)
+}
+
+func urlOf(ln net.Listener) string {
+	host, port, err := net.SplitHostPort(ln.Addr().String())
 	if err != nil {
 		return ""
 	}
@@ -122,11 +130,11 @@ func (a *App) Service() *service.Service {
 // Run serves until ctx ends, then drains: not ready, a grace, no new
 // connections, requests in flight finish. It returns nil after an orderly end.
 func (a *App) Run(ctx context.Context) error {
-	failed := make(chan error, 1)
-	go func() { failed <- a.server.Serve(a.listener) }()
+	ended, listeners := a.serve()
+	var failure error
 	select {
-	case err := <-failed:
-		return errors.Join(err, a.close())
+	case failure = <-ended:
+		listeners--
 	case <-ctx.Done():
 	}
 	a.log.Info("draining")
@@ -134,9 +142,7 @@ func (a *App) Run(ctx context.Context) error {
 	limit := s.ShutdownGrace.Std() + s.DrainTimeout.Std() + 5*time.Second
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
-	err := a.server.Shutdown(drain)
-	<-failed
-	err = errors.Join(err, a.close())
+	err := errors.Join(failure, a.server.Shutdown(drain), collect(ended, listeners), a.close())
 	a.log.Info("stopped")
 	return err
 }

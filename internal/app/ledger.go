@@ -4,12 +4,10 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"sync/atomic"
 	"time"
 
 	"github.com/llm-gateway/llm-gateway/config"
-	"github.com/llm-gateway/llm-gateway/internal/admin"
 	"github.com/llm-gateway/llm-gateway/internal/catalog"
 	"github.com/llm-gateway/llm-gateway/internal/chain"
 	"github.com/llm-gateway/llm-gateway/internal/ledger"
@@ -83,20 +81,6 @@ func (a *App) withLedger(e *server.Snapshot, cfg *config.Config) {
 		}
 		return append(checks, a.ledgerCheck())
 	}
-}
-
-// operators is the operators' API; nil without a token.
-func (a *App) operators(cfg *config.Config) http.Handler {
-	token := cfg.Server.Admin.Token
-	if token.IsZero() {
-		return nil
-	}
-	if addr := cfg.Server.Admin.Addr; addr != "" {
-		// Who wants it elsewhere does not want it here.
-		a.log.Warn("the operators' API is off: a listener of its own is not there yet; leave server.admin.addr out to have it on the server's", slog.String("addr", addr))
-		return nil
-	}
-	return admin.New(admin.Options{Token: token.Reveal(), Usage: a.ledger, Logger: a.log})
 }
 
 // refused records a request that was refused before any attempt.

@@ -113,10 +113,6 @@ func TestNoOperatorsWithoutToken(t *testing.T) {
 	if status, _ := r.operator(t, "/admin/v1/usage", ""); status != 404 {
 		t.Error(status)
 	}
-	r = start(t, "", map[string]string{"GATEWAY_ADMIN_TOKEN": adminToken, "GATEWAY_ADMIN_ADDR": "127.0.0.1:9"})
-	if status, _ := r.operator(t, "/admin/v1/usage", adminToken); status != 404 {
-		t.Errorf("on the clients' listener, though another was asked for: %d", status)
-	}
 }
 
 // TestOwnUsage: a caller sees its own and nobody else's, with the cost of the

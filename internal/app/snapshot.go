@@ -84,6 +84,7 @@ func (a *App) serverOptions(cfg *config.Config, s *snapshot) server.Options {
 	return server.Options{
 		Snapshot: s.edge, Logger: a.log, Metrics: a.metrics.Handler(), Observe: a.observe,
 		ReadHeader: srv.ReadHeaderTimeout.Std(), ReadBody: srv.ReadTimeout.Std(), Idle: srv.IdleTimeout.Std(),
+		OperatorsApart: srv.Admin.Addr != "",
 		MaxHeaderBytes: int(srv.MaxHeader), Grace: srv.ShutdownGrace.Std(), Drain: srv.DrainTimeout.Std(),
 	}
 }
@@ -169,6 +170,9 @@ func (a *App) Reload(_ context.Context, cfg *config.Config) error {
 	}
 	if old.cfg.Redis != cfg.Redis {
 		a.log.Warn("the settings of redis stay as they were: they need a restart")
+	}
+	if old.cfg.Server.Admin.Addr != cfg.Server.Admin.Addr {
+		a.log.Warn("server.admin.addr stays as it was: it needs a restart")
 	}
 	if sameLimits(old.cfg.Limits, cfg.Limits) {
 		next.edge.Limit = old.edge.Limit // a reload fills no bucket

@@ -45,7 +45,7 @@ type Snapshot struct {
 	Write   time.Duration  // time for one write to a client, give or take a quarter; default 30 s
 	Batch   BatchOptions   // limits of POST /v1/generate/batch
 	Usage   UsageReader    // answers GET /v1/usage; nil: the path is unknown
-	Admin   http.Handler   // answers the paths under /admin/v1/; nil: the paths are unknown
+	Admin   http.Handler   // answers the paths under /admin/v1/ and /dashboard; nil: the paths are unknown
 
 	// Refused is told of every request for a model that this edge refused
 	// before it became a call, except for want of a good credential. The call
@@ -74,6 +74,10 @@ type Options struct {
 	Snapshot *Snapshot    // required
 	Logger   *slog.Logger // access log and panics; nil = none
 	Metrics  http.Handler // answers GET /metrics; nil: the path is unknown
+
+	// OperatorsApart keeps what is the operators' off the clients' listeners:
+	// it answers on those of ServeOperators alone.
+	OperatorsApart bool
 
 	// Observe returns the observer of one endpoint, named by its path pattern
 	// or "other". It is called once for each endpoint by New; nil = none.

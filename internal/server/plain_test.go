@@ -102,17 +102,24 @@ func openDocument(t *testing.T) (document, string) {
 	return doc, r.body
 }
 
-// Every route is described, and nothing else is.
+// Every route is described, and nothing else is. What operators have is held to
+// the document in package admin, which knows those paths.
 func TestOpenAPIMatchesTheRoutes(t *testing.T) {
 	doc, _ := openDocument(t)
 	var described, routed []string
 	for path, methods := range doc.Paths {
+		if strings.HasPrefix(path, "/admin/") || strings.HasPrefix(path, "/dashboard") {
+			continue
+		}
 		for method := range methods {
 			described = append(described, strings.ToUpper(method)+" "+path)
 		}
 	}
 	s := New(Options{Snapshot: &Snapshot{Service: fakeService{}}})
 	for _, ep := range s.routes() {
+		if ep.operator {
+			continue
+		}
 		routed = append(routed, ep.method+" "+strings.ReplaceAll(ep.path, "...}", "}"))
 	}
 	slices.Sort(described)
@@ -153,6 +160,9 @@ func TestOpenAPIStatuses(t *testing.T) {
 	doc, _ := openDocument(t)
 	s := New(Options{Snapshot: &Snapshot{Service: fakeService{}}})
 	for _, ep := range s.routes() {
+		if ep.operator {
+			continue
+		}
 		var op struct {
 			Responses map[string]yaml.Node
 			Security  *[]map[string][]string
@@ -164,11 +174,6 @@ func TestOpenAPIStatuses(t *testing.T) {
 		want := []string{"200"}
 		if ep.guard {
 			want = append(want, "401", "429", "405")
-		} else if ep.operator {
-			want = append(want, "400", "401", "404", "405")
-			if op.Security == nil || len(*op.Security) != 1 || (*op.Security)[0]["operator"] == nil {
-				t.Errorf("%s needs the admin token, the document does not say so", ep.path)
-			}
 		} else if op.Security == nil || len(*op.Security) != 0 {
 			t.Errorf("%s needs no key, the document says otherwise", ep.path)
 		}

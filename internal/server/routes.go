@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strings"
@@ -16,12 +17,13 @@ import (
 // endpoint is one row of the API.
 type endpoint struct {
 	method string // GET answers HEAD too
-	path   string // pattern of http.ServeMux
+	path   string // pattern of http.ServeMux; one that ends in a slash stands for all below it, whatever the method
 	run    func(*exchange) error
 	guard  bool // clients only: authentication and the gateway's limit
 	quiet  bool // probes and scrapes: logged at debug level
 
-	operator bool // operators only: the handler of Snapshot.Admin checks its token
+	operator bool // operators only: the handler of Snapshot.Admin checks who asks, and answers 404 and 405 itself
+	both     bool // there on the operators' own listener too, if they have one
 
 	// What calls to models need besides.
 	op      llm.Op
@@ -44,33 +46,54 @@ const anthropicID = "Request-Id"
 func (s *Server) routes() []*endpoint {
 	nat, oai, ant, rsp := native.Codec{}, openai.Codec{}, anthropic.Codec{}, responses.Codec{}
 	return []*endpoint{
-		{method: "POST", path: "/v1/generate", run: call, guard: true, op: llm.OpChat, dialect: llm.DialectNative, client: nat, errors: nat, idStart: "gen_"},
+		{method: "POST", path: "/v1/generate", run: call, guard: true, both: true, op: llm.OpChat, dialect: llm.DialectNative, client: nat, errors: nat, idStart: "gen_"},
 		{method: "POST", path: "/v1/generate/batch", run: batch, guard: true, op: llm.OpChat, dialect: llm.DialectNative, client: nat, errors: nat},
 		{method: "POST", path: "/v1/chat/completions", run: call, guard: true, op: llm.OpChat, dialect: llm.DialectOpenAI, client: oai, errors: oai, idStart: "chatcmpl-"},
 		{method: "POST", path: "/v1/embeddings", run: call, guard: true, op: llm.OpEmbed, dialect: llm.DialectOpenAI, client: oai, errors: oai},
 		{method: "POST", path: "/v1/responses", run: call, guard: true, op: llm.OpChat, dialect: llm.DialectResponses, client: rsp, errors: rsp, idStart: "resp_"},
 		{method: "POST", path: "/v1/messages", run: call, guard: true, op: llm.OpChat, dialect: llm.DialectAnthropic, client: ant, errors: ant, idStart: "msg_", idName: anthropicID},
 		{method: "POST", path: "/v1/messages/count_tokens", run: call, guard: true, op: llm.OpCountTokens, dialect: llm.DialectAnthropic, client: ant, errors: ant, idName: anthropicID},
-		{method: "GET", path: "/v1/models", run: listModels, guard: true, dialect: llm.DialectOpenAI, errors: oai},
+		{method: "GET", path: "/v1/models", run: listModels, guard: true, both: true, dialect: llm.DialectOpenAI, errors: oai},
 		{method: "GET", path: "/v1/models/{id...}", run: oneModel, guard: true, dialect: llm.DialectOpenAI, errors: oai},
 		{method: "GET", path: "/v1/usage", run: ownUsage, guard: true},
-		{method: "GET", path: "/admin/v1/usage", run: operators, operator: true},
-		{method: "GET", path: "/metrics", run: metrics, quiet: true},
-		{method: "GET", path: "/healthz", run: healthz, quiet: true},
-		{method: "GET", path: "/readyz", run: readyz, quiet: true},
-		{method: "GET", path: "/openapi.yaml", run: openAPI},
+		{path: "/admin/v1", run: operators, operator: true, quiet: true},
+		{path: "/admin/v1/", run: operators, operator: true, quiet: true},
+		{path: "/dashboard", run: operators, operator: true, quiet: true},
+		{path: "/dashboard/", run: operators, operator: true, quiet: true},
+		{method: "GET", path: "/metrics", run: metrics, quiet: true, both: true},
+		{method: "GET", path: "/healthz", run: healthz, quiet: true, both: true},
+		{method: "GET", path: "/readyz", run: readyz, quiet: true, both: true},
+		{method: "GET", path: "/openapi.yaml", run: openAPI, both: true},
 	}
 }
 
-// newMux registers the routes, and for each path an answer to other methods,
-// so that no answer comes from ServeMux itself.
-func (s *Server) newMux() (*http.ServeMux, *endpoint) {
-	mux := http.NewServeMux()
-	allowed := map[string][]string{}
+// newMuxes returns what clients meet and what operators meet: the same, unless
+// operators have a listener of their own.
+func (s *Server) newMuxes() (clients, operators *http.ServeMux) {
+	s.unmatched = s.complete(&endpoint{run: noSuchPath}, "other")
 	rows := s.routes()
 	for _, ep := range rows {
-		s.complete(ep, ep.path)
-		mux.Handle(ep.method+" "+ep.path, ep)
+		s.complete(ep, cmp.Or(strings.TrimSuffix(ep.path, "/"), "/"))
+	}
+	if !s.o.OperatorsApart {
+		all := s.newMux(rows)
+		return all, all
+	}
+	back := slices.DeleteFunc(slices.Clone(rows), func(ep *endpoint) bool { return !ep.operator && !ep.both })
+	front := slices.DeleteFunc(rows, func(ep *endpoint) bool { return ep.operator })
+	return s.newMux(front), s.newMux(back)
+}
+
+// newMux registers rows, and for each path an answer to other methods, so that
+// no answer comes from ServeMux itself.
+func (s *Server) newMux(rows []*endpoint) *http.ServeMux {
+	mux := http.NewServeMux()
+	allowed := map[string][]string{}
+	for _, ep := range rows {
+		mux.Handle(strings.TrimSpace(ep.method+" "+ep.path), ep)
+		if ep.operator {
+			continue
+		}
 		allowed[ep.path] = append(allowed[ep.path], ep.method)
 		if ep.method == http.MethodGet {
 			allowed[ep.path] = append(allowed[ep.path], http.MethodHead)
@@ -79,16 +102,15 @@ func (s *Server) newMux() (*http.ServeMux, *endpoint) {
 	for _, ep := range rows {
 		methods := allowed[ep.path]
 		if methods == nil {
-			continue // another row of the same path came before
+			continue // any method is right, or another row of the same path came before
 		}
 		delete(allowed, ep.path)
 		slices.Sort(methods)
 		wrong := &endpoint{path: ep.path, errors: ep.errors, idName: ep.idName, run: wrongMethod(strings.Join(methods, ", "))}
 		mux.Handle(ep.path, s.complete(wrong, ep.path))
 	}
-	unmatched := s.complete(&endpoint{run: noSuchPath}, "other")
-	mux.Handle("/", unmatched)
-	return mux, unmatched
+	mux.Handle("/", s.unmatched)
+	return mux
 }
 
 func (s *Server) complete(ep *endpoint, name string) *endpoint {

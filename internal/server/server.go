@@ -23,9 +23,11 @@ const lastWords = 2 * time.Second
 type Server struct {
 	o         Options
 	snap      atomic.Pointer[Snapshot]
-	mux       *http.ServeMux
-	unmatched *endpoint // what a request belongs to until a path is found
+	mux       *http.ServeMux // of clients, and of operators who have no listener of their own
+	back      *http.ServeMux // of the operators' own listener
+	unmatched *endpoint      // what a request belongs to until a path is found
 	http      *http.Server
+	backHTTP  *http.Server
 	exchanges sync.Pool
 	anonymous llm.Caller // who calls when there is no authentication
 	draining  atomic.Bool
@@ -42,12 +44,17 @@ func New(o Options) *Server {
 	s := &Server{o: o.withDefaults()}
 	s.snap.Store(o.Snapshot.withDefaults())
 	s.exchanges.New = func() any { return new(exchange) }
-	s.mux, s.unmatched = s.newMux()
+	s.mux, s.back = s.newMuxes()
 	// The root of all requests; ended by Shutdown alone.
 	base, cut := context.WithCancelCause(context.Background())
 	s.cut = cut
-	s.http = &http.Server{
-		Handler:                      s,
+	s.http, s.backHTTP = s.newHTTP(base, s), s.newHTTP(base, http.HandlerFunc(s.serveOperators))
+	return s
+}
+
+func (s *Server) newHTTP(base context.Context, h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:                      h,
 		ReadHeaderTimeout:            s.o.ReadHeader,
 		ReadTimeout:                  s.o.ReadBody,
 		IdleTimeout:                  s.o.Idle,
@@ -57,7 +64,6 @@ func New(o Options) *Server {
 		DisableGeneralOptionsHandler: true,
 		ConnState:                    s.door.state,
 	}
-	return s
 }
 
 // Swap replaces the snapshot; requests that have begun keep theirs. The request
@@ -74,8 +80,15 @@ func (s *Server) Swap(n *Snapshot) {
 
 // Serve answers connections of ln until Shutdown, then returns nil. It closes
 // ln. It may be called for several listeners.
-func (s *Server) Serve(ln net.Listener) error {
-	err := s.http.Serve(s.door.open(ln))
+func (s *Server) Serve(ln net.Listener) error { return s.serve(s.http, ln) }
+
+// ServeOperators is Serve for the operators' own listener: their API, what
+// their page needs of the clients' API, and what probes and scrapers ask for.
+// Without Options.OperatorsApart it answers what Serve answers.
+func (s *Server) ServeOperators(ln net.Listener) error { return s.serve(s.backHTTP, ln) }
+
+func (s *Server) serve(h *http.Server, ln net.Listener) error {
+	err := h.Serve(s.door.open(ln))
 	if !errors.Is(err, http.ErrServerClosed) && !s.draining.Load() {
 		return fmt.Errorf("serve %s: %w", ln.Addr(), err)
 	}
@@ -95,7 +108,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	defer cancel()
 	s.door.close()
 	s.door.settle(drain)
-	err := s.http.Shutdown(drain)
+	err := s.shutdown(drain)
 	if err == nil || drain.Err() == nil {
 		s.cut(errStopping())
 		return err
@@ -103,10 +116,16 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.cut(errStopping())
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
 	defer cancel()
-	if s.http.Shutdown(last) != nil {
-		err = errors.Join(err, s.http.Close())
+	if s.shutdown(last) != nil {
+		err = errors.Join(err, s.http.Close(), s.backHTTP.Close())
 	}
 	return fmt.Errorf("requests were cut off at shutdown: %w", err)
+}
+
+// shutdown waits for the connections of both listeners to become idle. The
+// clients' come first; what is left of the time is the operators'.
+func (s *Server) shutdown(ctx context.Context) error {
+	return errors.Join(s.http.Shutdown(ctx), s.backHTTP.Shutdown(ctx))
 }
 
 // errStopping is the cause with which requests end that outlive the drain time.
@@ -130,7 +149,12 @@ func sleep(ctx context.Context, d time.Duration) {
 }
 
 // ServeHTTP answers one request.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.route(s.mux, w, r) }
+
+// serveOperators answers one request that came by the operators' listener.
+func (s *Server) serveOperators(w http.ResponseWriter, r *http.Request) { s.route(s.back, w, r) }
+
+func (s *Server) route(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) {
 	s.door.inFlight.Add(1)
 	defer s.door.inFlight.Add(-1)
 	x := s.begin(w, r)
@@ -141,5 +165,5 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.unmatched.ServeHTTP(x, r)
 		return
 	}
-	s.mux.ServeHTTP(x, r)
+	mux.ServeHTTP(x, r)
 }

@@ -68,15 +68,6 @@ func ownUsage(x *exchange) error {
 	return x.json(http.StatusOK, body)
 }
 
-// operators hands a request over to the operators' API.
-func operators(x *exchange) error {
-	if x.snap.Admin == nil {
-		return noSuchPath(x)
-	}
-	x.snap.Admin.ServeHTTP(x, x.req)
-	return nil
-}
-
 // refused tells the snapshot's observer of a request for a model that never
 // became a call: over the gateway's limit, malformed, too large. What nobody
 // known has sent is left out, so that strangers cannot fill the ledger.
