@@ -19,6 +19,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -73,11 +74,15 @@ func start(t *testing.T, env []string, path string, args ...string) *output {
 	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), path, args...)
 	cmd.Env, cmd.Dir = append([]string{"PATH=" + os.Getenv("PATH")}, env...), t.TempDir()
 	cmd.Stdout, cmd.Stderr = out, out
+	// A group of its own: the model server leaves the work to a child, which
+	// would outlive it and keep its output open.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.WaitDelay = 5 * time.Second
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		_ = cmd.Wait()
 		if t.Failed() {
 			s := out.String()
