@@ -139,16 +139,19 @@ const (
 	EventCanaryCompleted  WebhookEvent = "canary_completed"
 	EventCircuitOpened    WebhookEvent = "circuit_opened"
 	EventCircuitClosed    WebhookEvent = "circuit_closed"
+	EventBudgetAlert      WebhookEvent = "budget_alert"
 	EventBudgetExceeded   WebhookEvent = "budget_exceeded"
 	EventReloadFailed     WebhookEvent = "reload_failed"
 	EventRedisLost        WebhookEvent = "redis_lost"
 	EventRedisRestored    WebhookEvent = "redis_restored"
+
+	EventCredentialRefused WebhookEvent = "credential_refused"
 )
 
 // UnmarshalText reads an event's name.
 func (e *WebhookEvent) UnmarshalText(b []byte) error {
 	return unmarshalEnum(b, e, EventCanaryRolledBack, EventCanaryCompleted, EventCircuitOpened, EventCircuitClosed,
-		EventBudgetExceeded, EventReloadFailed, EventRedisLost, EventRedisRestored)
+		EventBudgetAlert, EventBudgetExceeded, EventReloadFailed, EventRedisLost, EventRedisRestored, EventCredentialRefused)
 }
 
 // UnknownPrice is what a model without a price means for budgets: its calls

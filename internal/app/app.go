@@ -19,6 +19,7 @@ import (
 	"github.com/llm-gateway/llm-gateway/config"
 	"github.com/llm-gateway/llm-gateway/internal/ledger"
 	"github.com/llm-gateway/llm-gateway/internal/limits"
+	"github.com/llm-gateway/llm-gateway/internal/notify"
 	"github.com/llm-gateway/llm-gateway/internal/provider"
 	"github.com/llm-gateway/llm-gateway/internal/server"
 	"github.com/llm-gateway/llm-gateway/internal/service"
@@ -42,6 +43,8 @@ type App struct {
 	ledger   *ledger.Recorder
 	redis    *limits.Redis // the same, when it is one
 	client   *http.Client
+	notify   *notify.Notifier // nil when a configuration is only checked
+	refusals refusals
 	connects atomic.Pointer[map[string]time.Duration] // see connectTimeouts
 	state    state
 	life     context.Context // for log lines that belong to no request
@@ -65,10 +68,11 @@ func New(o Options) (*App, error) {
 		return nil, errNoTLS
 	}
 	a := &App{o: o, log: o.Logger, life: context.Background(), metrics: telemetry.NewMetrics(o.Version, o.Commit)}
-	if err := a.newLimits(o.Config.Redis); err != nil {
-		return nil, err
-	}
 	a.client = provider.NewClient(provider.NewExchanger(a.transportOptions(o.Config.HTTP)))
+	a.openNotifier(o.Config)
+	if err := a.newLimits(o.Config.Redis); err != nil {
+		return nil, errors.Join(err, a.close())
+	}
 	if err := a.openLedger(o.Config); err != nil {
 		return nil, errors.Join(err, a.close())
 	}

@@ -225,7 +225,7 @@ func TestFallbackCircuitAndPermissions(t *testing.T) {
 			t.Errorf("metrics lack %s", line)
 		}
 	}
-	if !strings.Contains(r.log.String(), `"circuit open"`) {
+	if !strings.Contains(r.log.String(), `"circuit open: too many`) {
 		t.Error("the log does not tell of the open circuit")
 	}
 }

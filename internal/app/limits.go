@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"fmt"
-	"log/slog"
 
 	"github.com/llm-gateway/llm-gateway/config"
 	"github.com/llm-gateway/llm-gateway/internal/limits"
@@ -32,18 +31,6 @@ func (a *App) newLimits(c config.Redis) error {
 	a.limits, a.redis = shared, shared
 	a.closers = append(a.closers, shared.Close)
 	return nil
-}
-
-// redisChanged tells of a Redis that was lost or found.
-func (a *App) redisChanged(onFailure config.RedisOnFailure) func(bool, error) {
-	return func(up bool, err error) {
-		a.metrics.RedisUp(up)
-		if up {
-			a.log.Info("redis answers; limits are shared")
-			return
-		}
-		a.log.Warn("redis does not answer", slog.Any("error", err), slog.String("on_failure", string(onFailure)))
-	}
 }
 
 // checks is the detail of GET /readyz. Nothing of it is fatal: without Redis

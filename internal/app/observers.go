@@ -1,13 +1,11 @@
 package app
 
 import (
-	"log/slog"
 	"time"
 
 	"github.com/llm-gateway/llm-gateway/internal/llm"
 	"github.com/llm-gateway/llm-gateway/internal/server"
 	"github.com/llm-gateway/llm-gateway/internal/telemetry"
-	"github.com/llm-gateway/llm-gateway/pkg/breaker"
 )
 
 // targetObserver joins a target's chain to its metrics.
@@ -34,19 +32,6 @@ func (o *targetObserver) CallEnded(c *llm.Call, d llm.Done, took, firstToken tim
 
 // Retried counts a repeated attempt.
 func (o *targetObserver) Retried(reason llm.Kind) { o.target.Retried(reason) }
-
-// circuitChanged returns what a target's circuit breaker tells of itself.
-func (a *App) circuitChanged(label string, t *telemetry.Target) func(breaker.Change) {
-	return func(c breaker.Change) {
-		t.CircuitState(int(c.To))
-		level := slog.LevelInfo
-		if c.To == breaker.Open {
-			level = slog.LevelWarn
-		}
-		a.log.LogAttrs(a.life, level, "circuit "+c.To.String(), slog.String("target", label), slog.String("from", c.From.String()),
-			slog.Int64("requests", c.Requests), slog.Int64("failures", c.Failures))
-	}
-}
 
 // endpointObserver joins an endpoint of the server to its metrics.
 type endpointObserver struct {

@@ -63,7 +63,7 @@ func closeProviders(made map[string]llm.Provider) {
 func (m *maker) account(support supporter) provider.Account {
 	return provider.Account{
 		Name: m.name, BaseURL: m.BaseURL, Keys: reveal(m.Keys), Headers: revealMap(m.Headers), Support: m.prices.known(m.Type, support),
-		Client: m.client, Version: m.o.Version, MaxBody: int64(m.o.Config.HTTP.MaxResponse),
+		Client: m.client, Version: m.o.Version, MaxBody: int64(m.o.Config.HTTP.MaxResponse), OnRefused: m.credentialRefused(m.name),
 	}
 }
 
@@ -72,7 +72,7 @@ func (m *maker) openAI() (llm.Provider, error) {
 	o := provider.OpenAIOptions{
 		Name: m.name, BaseURL: m.BaseURL, Keys: reveal(m.Keys), Codec: m.codec(quirks.codec), Organization: m.Organization, Project: m.Project,
 		Headers: revealMap(m.Headers), Client: m.client, Version: m.o.Version, MaxBody: int64(m.o.Config.HTTP.MaxResponse),
-		Support: quirks.supporter(m.Type),
+		Support: quirks.supporter(m.Type), OnRefused: m.credentialRefused(m.name),
 	}
 	if m.Type == config.KindOpenAI { // whatever its address, it is to speak all of OpenAI's API
 		o.Responses, o.Support = responses.Codec{}, nil

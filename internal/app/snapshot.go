@@ -159,10 +159,12 @@ func newJWT(c *config.JWT) (*auth.JWT, error) {
 // they were: they need a restart.
 func (a *App) Reload(_ context.Context, cfg *config.Config) error {
 	next, err := a.build(cfg)
-	a.metrics.Reloaded(err)
 	if err != nil {
+		a.reloadFailed(err)
 		return fmt.Errorf("the configuration in force stays: %w", err)
 	}
+	a.metrics.Reloaded(nil)
+	a.notify.SetHooks(hooks(cfg))
 	a.mu.Lock()
 	old := a.current
 	if !old.cfg.Usage.Database.Equal(cfg.Usage.Database) || old.cfg.Usage.Retention != cfg.Usage.Retention {
@@ -187,5 +189,5 @@ func (a *App) Reload(_ context.Context, cfg *config.Config) error {
 
 func sameLimits(a, b config.Limits) bool { return a.RPS == b.RPS && a.Burst == b.Burst }
 
-// ReloadFailed counts a reload whose configuration could not even be read.
-func (a *App) ReloadFailed(err error) { a.metrics.Reloaded(err) }
+// ReloadFailed counts and tells a reload whose configuration could not even be read.
+func (a *App) ReloadFailed(err error) { a.reloadFailed(err) }

@@ -28,7 +28,7 @@ func notYet(cfg *config.Config) []string {
 		}
 	}
 	for key, set := range map[string]bool{
-		"webhooks": len(cfg.Webhooks) > 0, "telemetry.traces": cfg.Telemetry.Traces.Endpoint != "",
+		"telemetry.traces": cfg.Telemetry.Traces.Endpoint != "",
 	} {
 		if set {
 			keys = append(keys, key)

@@ -19,7 +19,7 @@ var rooms = map[string][]string{
 	"cmd/llm-gateway": {"internal/app", "internal/provider", "config", "internal/auth", "internal/telemetry"},
 	"internal/app": {
 		"config", "internal/server", "internal/admin", "internal/service", "internal/route", "internal/limits", "internal/ledger",
-		"internal/cache", "internal/auth", "internal/chain", "internal/provider", "internal/dialect", "internal/catalog", "internal/telemetry",
+		"internal/cache", "internal/auth", "internal/chain", "internal/provider", "internal/dialect", "internal/catalog", "internal/telemetry", "internal/notify",
 	},
 	"internal/server":    {"internal/service", "internal/dialect"},
 	"internal/admin":     {"internal/service", "internal/ledger", "internal/dialect"},
@@ -34,6 +34,7 @@ var rooms = map[string][]string{
 	"internal/provider":  {"internal/dialect"},
 	"internal/dialect":   {},
 	"internal/telemetry": {},
+	"internal/notify":    {},
 	"internal/llm":       {},
 	"internal/archtest":  {},
 	"config":             {},
@@ -51,6 +52,7 @@ var stdlibOnly = map[string][]string{
 	"internal/limits":    {"github.com/redis/go-redis/v9"},
 	"internal/ledger":    {"modernc.org/sqlite", "github.com/jackc/pgx/v5"},
 	"internal/admin":     nil,
+	"internal/notify":    nil,
 	"config":             {"github.com/joho/godotenv", "go.yaml.in/yaml/v3"},
 }
 

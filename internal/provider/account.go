@@ -21,6 +21,8 @@ type Account struct {
 	Version  string                             // the gateway's, for User-Agent
 	MaxBody  int64                              // see Options
 	MaxEvent int                                // see Options
+
+	OnRefused OnRefused // see there; nil = nobody is told
 }
 
 // base reads the base URL, or the provider's own; see parseBase.
@@ -45,6 +47,7 @@ func (a *Account) provider(o Options, support func(model string) dialect.Support
 	}
 	o.Name, o.Client, o.Headers, o.Fit = a.Name, a.Client, a.Headers, FitTo(support)
 	o.Version, o.MaxBody, o.MaxEvent = a.Version, a.MaxBody, a.MaxEvent
+	o.OnRefused = a.OnRefused
 	return New(o)
 }
 

@@ -38,6 +38,10 @@ type Codec interface {
 // dialect.Fit. The request is shared and must not be written to.
 type Fitter func(c *llm.Call, r *llm.Request) (fitted *llm.Request, dropped []string, err error)
 
+// OnRefused is told each time the upstream refuses a credential (401 or 403),
+// by the credential's fingerprint. It must not block.
+type OnRefused func(fingerprint string)
+
 // Options makes an HTTP.
 type Options struct {
 	Name    string      // the provider's name in the configuration
@@ -55,6 +59,7 @@ type Options struct {
 	Credentials Credentials       // nil = requests carry none
 	Headers     map[string]string // sent with every request; values may be secret
 	Fit         Fitter            // nil = translated requests are sent as they are
+	OnRefused   OnRefused         // nil = nobody is told
 	Version     string            // the gateway's, for User-Agent
 	MaxBody     int64             // largest whole answer in bytes; 0 = 64 MiB
 	MaxEvent    int               // largest event of a stream in bytes; 0 = 8 MiB
@@ -72,6 +77,7 @@ type HTTP struct {
 	creds    Credentials
 	head     *head
 	fit      Fitter
+	refused  OnRefused
 	maxBody  int64
 	maxEvent int
 	batches  sync.Pool // of *[]byte, for the raw streams
@@ -94,7 +100,7 @@ func New(o Options) (*HTTP, error) {
 	}
 	p := &HTTP{
 		name: o.Name, dialect: o.Dialect, codec: o.Codec, wire: o.Wire,
-		trip: o.Client.Transport, creds: o.Credentials, head: head, fit: o.Fit,
+		trip: o.Client.Transport, creds: o.Credentials, head: head, fit: o.Fit, refused: o.OnRefused,
 		maxBody: or(o.MaxBody, defaultMaxBody), maxEvent: o.MaxEvent,
 	}
 	p.batches.New = func() any { return new([]byte) }
@@ -216,6 +222,9 @@ func (x *exchange) failed(err error) *llm.Error {
 	}
 	x.scrub(&e)
 	other := x.p.creds.Report(x.cred, &e)
+	if x.sent && e.Kind == llm.KindUpstreamAuth && x.p.refused != nil {
+		x.p.refused(x.cred.Fingerprint())
+	}
 	switch {
 	case other:
 		// The next attempt is made with another key: what this one must

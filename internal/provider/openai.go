@@ -40,6 +40,8 @@ type OpenAIOptions struct {
 	Version  string // the gateway's, for User-Agent
 	MaxBody  int64  // see Options
 	MaxEvent int
+
+	OnRefused OnRefused // see there; nil = nobody is told
 }
 
 // NewOpenAI makes the provider. Endpoints and authentication are those of
@@ -75,7 +77,7 @@ func NewOpenAI(o OpenAIOptions) (*HTTP, error) {
 	return New(Options{
 		Name: o.Name, Dialect: llm.DialectOpenAI, Codec: o.Codec, Wire: w, Pass: pass,
 		Client: o.Client, Credentials: keys, Headers: headers, Fit: FitTo(o.Support),
-		Version: o.Version, MaxBody: o.MaxBody, MaxEvent: o.MaxEvent,
+		Version: o.Version, MaxBody: o.MaxBody, MaxEvent: o.MaxEvent, OnRefused: o.OnRefused,
 	})
 }
 
