@@ -18,6 +18,7 @@ import (
 type snapshot struct {
 	cfg     *config.Config
 	service *service.Service
+	limiter *limits.Limiter
 	auth    *auth.Authenticator // nil = anonymous
 	edge    *server.Snapshot
 	close   func()
@@ -47,8 +48,8 @@ func (a *App) build(cfg *config.Config) (*snapshot, error) {
 	})
 	connects := connectTimeouts(cfg)
 	a.connects.Store(&connects)
-	s := &snapshot{cfg: cfg}
-	s.service = service.New(service.Options{Router: table, Guard: a.guard(cfg.Overload), Admit: a.admitter(cfg, table), Observer: a.metrics, Models: models(cfg, prices), Refused: a.refused})
+	s := &snapshot{cfg: cfg, limiter: a.limiter(cfg, table)}
+	s.service = service.New(service.Options{Router: table, Guard: a.guard(cfg.Overload), Admit: admitter{s.limiter}, Bounded: s.limiter.Bounds, Observer: a.metrics, Models: models(cfg, prices), Refused: a.refused})
 	var closeAuth func()
 	if s.auth, closeAuth, err = newAuth(cfg.Auth); err != nil {
 		closeProviders(t.providers)
@@ -67,6 +68,7 @@ func (a *App) edge(s *snapshot) *server.Snapshot {
 		Service: s.service, Limit: server.NewLimit(s.cfg.Limits.RPS, s.cfg.Limits.Burst), MaxBody: int64(srv.MaxBody),
 		Checks: a.checks,
 		Write:  srv.WriteTimeout.Std(),
+		Limits: ownLimits{s.limiter},
 		Batch:  server.BatchOptions{MaxItems: srv.BatchMaxItems, Concurrency: srv.BatchConcurrency, MaxConcurrency: srv.BatchConcMax},
 	}
 	if extra := s.cfg.HTTP.ForwardHeaders; len(extra) > 0 {
