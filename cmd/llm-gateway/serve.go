@@ -45,7 +45,8 @@ func (p program) serve(ctx context.Context, args []string) error {
 	if u := a.OperatorsURL(); u != "" {
 		log.Info("operators: GET /admin/v1/status with the admin token", slog.String("url", u))
 	}
-	r := &reloader{load: func() (*config.Config, error) { return p.load(*file) }, gateway: a, log: log}
+	r := &reloader{load: func() (*config.Config, error) { return p.load(*file) }, gateway: a, log: log, asks: make(chan ask)}
+	a.OnReload(r.now)
 	defer r.start(ctx, cfg)()
 	return a.Run(ctx)
 }

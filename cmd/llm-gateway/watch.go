@@ -94,6 +94,27 @@ type reloader struct {
 	watcher  watcher
 	interval time.Duration // between two looks at the files; 0 = never
 	broken   string        // why the configuration could not be read; "" = it could
+	asks     chan ask      // from operators, who wait for the outcome
+}
+
+// ask is an operator's wish to reload.
+type ask chan error
+
+// now reloads and returns the outcome. It fails when ctx ends, or when nobody
+// runs the reloads any more.
+func (r *reloader) now(ctx context.Context) error {
+	a := make(ask, 1) // the answer waits for nobody
+	select {
+	case r.asks <- a:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-a:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // start reloads until the returned function is called. cfg is in force now.
@@ -128,7 +149,10 @@ func (r *reloader) run(ctx context.Context, hangups <-chan os.Signal) {
 			return
 		case <-hangups:
 			r.broken = ""
-			r.reload(ctx)
+			_ = r.reload(ctx) // it is logged
+		case a := <-r.asks:
+			r.broken = ""
+			a <- r.reload(ctx)
 		case <-look:
 			r.look(ctx)
 		}
@@ -149,16 +173,16 @@ func (r *reloader) look(ctx context.Context) {
 			break
 		}
 	}
-	r.reload(ctx)
+	_ = r.reload(ctx) // it is logged
 }
 
 // reload reads the configuration and puts it into force. A failure leaves the
-// one in force; the same failure again is not told again.
-func (r *reloader) reload(ctx context.Context) {
+// one in force; the same failure again is not logged again.
+func (r *reloader) reload(ctx context.Context) error {
 	cfg, err := r.load()
 	if err != nil {
 		if err.Error() == r.broken {
-			return
+			return err
 		}
 		r.broken = err.Error()
 		r.gateway.ReloadFailed(err)
@@ -171,6 +195,7 @@ func (r *reloader) reload(ctx context.Context) {
 	if err != nil {
 		r.log.ErrorContext(ctx, "reload failed; the configuration in force stays", slog.Any("error", err))
 	}
+	return err
 }
 
 // pause waits for d; it returns false when ctx ends before.

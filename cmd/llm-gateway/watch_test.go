@@ -243,3 +243,35 @@ func TestCheckDiff(t *testing.T) {
 		}
 	}
 }
+
+// TestOperatorsReload: who asks gets the outcome, again and again.
+func TestOperatorsReload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, log := &fakeGateway{}, &syncBuffer{}
+		fault := errors.New("line 3 is bad")
+		var bad error
+		r := &reloader{load: func() (*config.Config, error) { return config.Default(), bad }, gateway: g, log: slog.New(slog.NewTextHandler(log, nil)), asks: make(chan ask)}
+		gone, leave := context.WithTimeout(t.Context(), time.Second)
+		defer leave()
+		if err := r.now(gone); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("nobody reloads: %v", err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { r.run(ctx, nil) })
+		if err := r.now(t.Context()); err != nil {
+			t.Error(err)
+		}
+		bad = fault
+		for range 2 {
+			if err := r.now(t.Context()); !errors.Is(err, fault) {
+				t.Errorf("got %v", err)
+			}
+		}
+		if reloads, failed := g.counts(); reloads != 1 || failed != 2 {
+			t.Errorf("%d reloads, %d failures", reloads, failed)
+		}
+		cancel()
+		wg.Wait()
+	})
+}

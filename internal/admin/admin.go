@@ -25,9 +25,16 @@ import (
 // Options makes an API.
 type Options struct {
 	Token  string           // what operators present as a bearer token; "" = there is no such API
-	Usage  UsageReader      // nil: /admin/v1/usage is unknown
-	Logger *slog.Logger     // for causes that are not the operator's business; nil = none
+	Logger *slog.Logger     // for causes that are not the operator's business, and for the audit; nil = none
 	Now    func() time.Time // nil = time.Now
+
+	// The rooms that the endpoints show. What is nil has no endpoints.
+	Usage       UsageReader
+	Gateway     Gateway
+	Credentials CredentialLister
+	Limits      LimitReader
+	Traffic     TrafficReader
+	Settings    Settings
 }
 
 // API answers operators.
@@ -102,6 +109,15 @@ type row struct {
 func (a *API) routes() []row {
 	return []row{
 		{"GET /admin/v1/usage", a.o.Usage != nil, a.usage},
+		{"GET /admin/v1/status", a.o.Gateway != nil, a.status},
+		{"GET /admin/v1/providers", a.o.Gateway != nil, a.providers},
+		{"GET /admin/v1/routes", a.o.Gateway != nil, a.routesInForce},
+		{"GET /admin/v1/credentials", a.o.Credentials != nil, a.credentials},
+		{"GET /admin/v1/limits", a.o.Limits != nil, a.limits},
+		{"GET /admin/v1/requests", a.o.Traffic != nil, a.requests},
+		{"GET /admin/v1/overview", a.o.Traffic != nil, a.overview},
+		{"GET /admin/v1/config", a.o.Settings != nil, a.config},
+		{"POST /admin/v1/reload", a.o.Settings != nil, a.reload},
 	}
 }
 

@@ -40,7 +40,6 @@ type App struct {
 	log      *slog.Logger
 	metrics  *telemetry.Metrics
 	limits   limits.Engine
-	callers  *limits.Callers
 	ledger   *ledger.Recorder
 	redis    *limits.Redis // the same, when it is one
 	client   *http.Client
@@ -54,6 +53,7 @@ type App struct {
 	back     net.Listener // the operators' own; nil = they share the clients'
 
 	credentials credentialUses
+	ops         operators
 
 	mu      sync.Mutex // guards what follows
 	current *snapshot
@@ -69,12 +69,12 @@ func New(o Options) (*App, error) {
 		return nil, errNoTLS
 	}
 	a := &App{o: o, log: o.Logger, life: context.Background(), metrics: telemetry.NewMetrics(o.Version, o.Commit)}
+	a.ops.start()
 	a.client = provider.NewClient(provider.NewExchanger(a.transportOptions(o.Config.HTTP)))
 	a.openNotifier(o.Config)
 	if err := a.newLimits(o.Config.Redis); err != nil {
 		return nil, errors.Join(err, a.close())
 	}
-	a.newCallers()
 	if err := a.openLedger(o.Config); err != nil {
 		return nil, errors.Join(err, a.close())
 	}

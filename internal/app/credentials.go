@@ -27,6 +27,11 @@ type credentialUses struct {
 	past        map[credentialKey]time.Time
 }
 
+// credentialKeeper is a provider that has credentials.
+type credentialKeeper interface {
+	CredentialUses() []provider.CredentialUse
+}
+
 type credentialKey struct{ provider, fingerprint string }
 
 // adopt takes in the providers of a new configuration.
@@ -60,9 +65,7 @@ func (c *credentialUses) merged() map[credentialKey]time.Time {
 func usesOf(providers map[string]llm.Provider) map[credentialKey]time.Time {
 	uses := map[credentialKey]time.Time{}
 	for name, p := range providers {
-		keeper, ok := p.(interface {
-			CredentialUses() []provider.CredentialUse
-		})
+		keeper, ok := p.(credentialKeeper)
 		if !ok {
 			continue
 		}

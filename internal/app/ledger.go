@@ -72,7 +72,7 @@ func (a *App) ledgerCheck() server.Check {
 // withLedger gives a snapshot what it shows of the ledger, and the reverse.
 func (a *App) withLedger(e *server.Snapshot, cfg *config.Config) {
 	e.Usage, e.Refused = a, a.refused
-	e.Admin = a.operators(cfg)
+	a.withOperators(e, cfg)
 	others := e.Checks
 	e.Checks = func() []server.Check {
 		var checks []server.Check

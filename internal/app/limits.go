@@ -62,13 +62,18 @@ func (a admitter) Admit(ctx context.Context, c *llm.Call) (service.Lease, error)
 	return lease, nil
 }
 
-// limiter makes what admits the calls of one configuration.
-func (a *App) limiter(cfg *config.Config, table *route.Table) *limits.Limiter {
-	o := limits.Options{Engine: a.limits, Callers: a.callers, Rules: a.limitRules(cfg)}
+// admitter returns what admits the calls of one configuration, nil when it
+// limits nothing.
+func (a *App) admitter(cfg *config.Config, table *route.Table) service.Admitter {
+	o := limits.Options{Engine: a.limits, Rules: a.limitRules(cfg)}
 	if cfg.Usage.UnknownPrice.Deny {
 		o.Priced = priced(table)
 	}
-	return limits.New(o)
+	l := limits.New(o)
+	if l.Unlimited() {
+		return nil
+	}
+	return admitter{l}
 }
 
 // limitRules collects the limits of a configuration. Those of provider accounts

@@ -5,19 +5,56 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
+	"sync"
+	"time"
 
 	"github.com/llm-gateway/llm-gateway/config"
 	"github.com/llm-gateway/llm-gateway/internal/admin"
+	"github.com/llm-gateway/llm-gateway/internal/monitor"
+	"github.com/llm-gateway/llm-gateway/internal/server"
 )
 
-// operators is the operators' API; nil without a token.
-func (a *App) operators(cfg *config.Config) http.Handler {
+// operators is what the App keeps for operators to look at, and for them to
+// act through.
+type operators struct {
+	started time.Time
+	monitor *monitor.Monitor
+
+	mu      sync.Mutex
+	reload  func(context.Context) error // see OnReload
+	changes []string                    // of the latest reload
+}
+
+func (o *operators) start() { o.started, o.monitor = time.Now(), monitor.New(nil) }
+
+// OnReload says what reads the configuration anew and puts it into force, for
+// operators to call. Until then, and with nil, they cannot.
+func (a *App) OnReload(reload func(context.Context) error) {
+	a.ops.mu.Lock()
+	defer a.ops.mu.Unlock()
+	a.ops.reload = reload
+}
+
+// operatorsSee notes what a reload has changed.
+func (a *App) operatorsSee(changes []string) {
+	a.ops.mu.Lock()
+	defer a.ops.mu.Unlock()
+	a.ops.changes = changes
+}
+
+// withOperators gives a snapshot the operators' API, if there is a token for
+// it. Without one nothing is kept of any call.
+func (a *App) withOperators(e *server.Snapshot, cfg *config.Config) {
 	token := cfg.Server.Admin.Token
 	if token.IsZero() {
-		return nil
+		return
 	}
-	return admin.New(admin.Options{Token: token.Reveal(), Usage: a.ledger, Logger: a.log})
+	e.Watch = func(r *server.CallRecord) { a.ops.monitor.Ended((*monitor.Call)(r)) }
+	view := inspector{a}
+	e.Admin = admin.New(admin.Options{
+		Token: token.Reveal(), Logger: a.log, Usage: a.ledger,
+		Gateway: view, Credentials: view, Limits: view, Settings: view, Traffic: a.ops.monitor,
+	})
 }
 
 // listenOperators takes the operators' own address, if they have one.

@@ -24,6 +24,16 @@ func (a *App) guard(o config.Overload) *service.Guard {
 	})
 }
 
+// heapInUse returns the bytes of live and not yet collected objects.
+func heapInUse() uint64 {
+	sample := [...]metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(sample[:])
+	if sample[0].Value.Kind() != metrics.KindUint64 {
+		return 0
+	}
+	return sample[0].Value.Uint64()
+}
+
 // memoryInUse returns the share of the memory limit (GOMEMLIMIT, or what serve
 // takes from the container) that live objects and stacks hold; 0 without a
 // limit. Garbage does not count: the collector lets it grow up to the limit.

@@ -15,8 +15,9 @@ import (
 // maxLoggedChanges bounds the line that tells of a reload.
 const maxLoggedChanges = 50
 
-// logReload tells what a reload changed. Secrets appear as fingerprints.
-func (a *App) logReload(from, to *config.Config) {
+// logReload tells what a reload changed, and returns it. Secrets appear as
+// fingerprints.
+func (a *App) logReload(from, to *config.Config) []string {
 	changes := config.Diff(from, to)
 	lines := make([]string, 0, min(len(changes), maxLoggedChanges+1))
 	for i, c := range changes {
@@ -30,6 +31,7 @@ func (a *App) logReload(from, to *config.Config) {
 	for _, w := range to.Warnings {
 		a.log.Warn(w)
 	}
+	return lines
 }
 
 // Check says whether a gateway can be made of a configuration, without opening
@@ -39,6 +41,7 @@ func Check(o Options) error {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	a := &App{o: o, log: o.Logger, life: context.Background(), metrics: telemetry.NewMetrics(o.Version, o.Commit)}
+	a.ops.start()
 	a.limits = limits.NewMemory(nil)
 	a.client = provider.NewClient(&http.Transport{})
 	snap, err := a.build(o.Config)

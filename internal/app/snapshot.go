@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/llm-gateway/llm-gateway/config"
 	"github.com/llm-gateway/llm-gateway/internal/auth"
@@ -18,10 +19,13 @@ import (
 type snapshot struct {
 	cfg     *config.Config
 	service *service.Service
-	limiter *limits.Limiter
 	auth    *auth.Authenticator // nil = anonymous
 	edge    *server.Snapshot
 	close   func()
+
+	table  *route.Table   // what operators look at
+	guard  *service.Guard // likewise; nil = nothing sheds load
+	loaded time.Time
 }
 
 // build makes a snapshot.
@@ -48,8 +52,8 @@ func (a *App) build(cfg *config.Config) (*snapshot, error) {
 	})
 	connects := connectTimeouts(cfg)
 	a.connects.Store(&connects)
-	s := &snapshot{cfg: cfg, limiter: a.limiter(cfg, table)}
-	s.service = service.New(service.Options{Router: table, Guard: a.guard(cfg.Overload), Admit: admitter{s.limiter}, Bounded: s.limiter.Bounds, Observer: a.metrics, Models: models(cfg, prices), Refused: a.refused})
+	s := &snapshot{cfg: cfg, table: table, guard: a.guard(cfg.Overload), loaded: time.Now()}
+	s.service = service.New(service.Options{Router: table, Guard: s.guard, Admit: a.admitter(cfg, table), Observer: a.metrics, Models: models(cfg, prices), Refused: a.refused})
 	var closeAuth func()
 	if s.auth, closeAuth, err = newAuth(cfg.Auth); err != nil {
 		closeProviders(t.providers)
@@ -68,7 +72,6 @@ func (a *App) edge(s *snapshot) *server.Snapshot {
 		Service: s.service, Limit: server.NewLimit(s.cfg.Limits.RPS, s.cfg.Limits.Burst), MaxBody: int64(srv.MaxBody),
 		Checks: a.checks,
 		Write:  srv.WriteTimeout.Std(),
-		Limits: ownLimits{s.limiter},
 		Batch:  server.BatchOptions{MaxItems: srv.BatchMaxItems, Concurrency: srv.BatchConcurrency, MaxConcurrency: srv.BatchConcMax},
 	}
 	if extra := s.cfg.HTTP.ForwardHeaders; len(extra) > 0 {
@@ -120,7 +123,7 @@ func newAuth(c config.Auth) (*auth.Authenticator, func(), error) {
 	}
 	closer := func() {}
 	if c.JWT != nil {
-		j, err := newJWT(c.JWT, c.Tenants)
+		j, err := newJWT(c.JWT)
 		if err != nil {
 			return nil, closer, fmt.Errorf("auth.jwt: %w", err)
 		}
@@ -148,19 +151,11 @@ func allowed(key, tenant []string) []string {
 	return both
 }
 
-func newJWT(c *config.JWT, tenants map[string]config.Tenant) (*auth.JWT, error) {
+func newJWT(c *config.JWT) (*auth.JWT, error) {
 	return auth.NewJWT(auth.JWTOptions{
 		Issuer: c.Issuer, Audience: c.Audience, Secret: []byte(c.Secret.Reveal()), PublicKeys: []byte(c.PublicKey),
 		JWKSURL: c.JWKSURL, JWKSTTL: c.JWKSTTL.Std(), JWKSInterval: c.JWKSInterval.Std(), Leeway: orNever(c.Leeway),
-		Claims: auth.Claims{
-			Name: c.Claims.Name, Tenant: c.Claims.Tenant, Models: c.Claims.Models, Limits: c.Claims.Limits, Labels: c.Claims.Labels,
-			Within: func(tenant string, models []string) []string {
-				if models != nil && len(models) == 0 {
-					return models // a token for nothing; an empty list in the configuration means all
-				}
-				return allowed(models, tenants[tenant].Models)
-			},
-		},
+		Claims: auth.Claims{Name: c.Claims.Name, Tenant: c.Claims.Tenant, Models: c.Claims.Models, Labels: c.Claims.Labels},
 	})
 }
 
@@ -193,7 +188,7 @@ func (a *App) Reload(_ context.Context, cfg *config.Config) error {
 	a.server.Swap(next.edge)
 	a.mu.Unlock()
 	old.close()
-	a.logReload(old.cfg, cfg)
+	a.operatorsSee(a.logReload(old.cfg, cfg))
 	return nil
 }
 

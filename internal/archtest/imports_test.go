@@ -20,9 +20,11 @@ var rooms = map[string][]string{
 	"internal/app": {
 		"config", "internal/server", "internal/admin", "internal/service", "internal/route", "internal/limits", "internal/ledger",
 		"internal/cache", "internal/auth", "internal/chain", "internal/provider", "internal/dialect", "internal/catalog", "internal/telemetry", "internal/notify",
+		"internal/monitor",
 	},
 	"internal/server":    {"internal/service", "internal/dialect"},
-	"internal/admin":     {"internal/service", "internal/ledger", "internal/dialect"},
+	"internal/admin":     {"internal/service", "internal/ledger", "internal/dialect", "internal/monitor"},
+	"internal/monitor":   {},
 	"internal/service":   {"internal/route", "internal/limits", "internal/ledger", "internal/cache"},
 	"internal/route":     {"internal/chain"},
 	"internal/limits":    {},
@@ -53,6 +55,7 @@ var stdlibOnly = map[string][]string{
 	"internal/ledger":    {"modernc.org/sqlite", "github.com/jackc/pgx/v5"},
 	"internal/admin":     nil,
 	"internal/notify":    nil,
+	"internal/monitor":   nil,
 	"config":             {"github.com/joho/godotenv", "go.yaml.in/yaml/v3"},
 }
 

@@ -57,10 +57,10 @@ type Redis struct {
 	failures atomic.Int32 // in a row
 	ids      atomic.Uint64
 
-	admit, settles, renews, reads *redis.Script
-	queue                         queue
-	cancel                        context.CancelFunc
-	done                          chan struct{}
+	admit, settles, renews *redis.Script
+	queue                  queue
+	cancel                 context.CancelFunc
+	done                   chan struct{}
 }
 
 //go:embed redis.lua
@@ -74,9 +74,6 @@ var luaSettle string
 
 //go:embed renew.lua
 var luaRenew string
-
-//go:embed read.lua
-var luaRead string
 
 // failuresToTrip is how many commands in a row must fail before Redis counts as
 // away and only the owner's probes still ask it.
@@ -105,7 +102,6 @@ func NewRedis(ctx context.Context, o RedisOptions) (*Redis, error) {
 	r := &Redis{
 		o: o, client: client, local: o.Local, replica: strconv.FormatUint(rand.Uint64(), 36), done: make(chan struct{}),
 		admit: redis.NewScript(luaCommon + luaAdmit), settles: redis.NewScript(luaCommon + luaSettle), renews: redis.NewScript(luaCommon + luaRenew),
-		reads: redis.NewScript(luaCommon + luaRead),
 	}
 	r.queue.init()
 	if err := r.ping(ctx); err != nil {
@@ -142,7 +138,7 @@ func (r *Redis) Client() redis.UniversalClient { return r.client }
 // that a cluster lets a script have them together.
 func (r *Redis) bind(s *Subject) {
 	r.local.bind(s)
-	base := r.o.Prefix + "{limits}:" + s.Scope.String() + ":" + s.Name
+	base := r.key(s.Scope, s.Name)
 	s.hash, s.slots = base, base+":slots"
 	life := 2 * windowSlots * time.Second
 	if s.rate > 0 {

@@ -28,6 +28,14 @@ type material struct {
 	fingerprint string
 	used        atomic.Int64 // Unix nanoseconds
 	until       atomic.Int64 // set aside until then
+	count       atomic.Int64 // times it was picked
+	aside       atomic.Pointer[aside]
+}
+
+// aside says why and since when a credential rests.
+type aside struct {
+	since  time.Time
+	reason llm.Kind
 }
 
 // opened is the secret in the forms in which it is sent. The slices are made
@@ -118,6 +126,10 @@ func (c Credential) scrub(s string) string {
 type CredentialUse struct {
 	Fingerprint string
 	LastUsed    time.Time // zero when it never was
+	Requests    int64     // sent with it since the configuration was loaded; 0 where nobody counts
+	AsideSince  time.Time // zero = it is in use
+	AsideUntil  time.Time
+	Reason      string // the kind of the failure for which it was set aside
 }
 
 // Credentials chooses among the secrets of one provider account. It is safe
@@ -176,6 +188,7 @@ func (k *Keys) Pick(context.Context) (Credential, error) {
 		c = k.choose(now)
 	}
 	c.m.used.Store(now)
+	c.m.count.Add(1)
 	return c, nil
 }
 
@@ -211,6 +224,7 @@ func (k *Keys) Report(used Credential, e *llm.Error) bool {
 		rest = restThrottled
 	}
 	used.m.until.Store(now.Add(or(e.RetryAfter, rest)).UnixNano())
+	used.m.aside.Store(&aside{now, e.Kind})
 	for _, c := range k.keys {
 		if c.m.until.Load() <= now.UnixNano() {
 			return true
@@ -226,6 +240,11 @@ func (k *Keys) Uses() []CredentialUse {
 		uses[i].Fingerprint = c.m.fingerprint
 		if at := c.m.used.Load(); at != 0 {
 			uses[i].LastUsed = time.Unix(0, at)
+		}
+		uses[i].Requests = c.m.count.Load()
+		until := time.Unix(0, c.m.until.Load())
+		if why := c.m.aside.Load(); why != nil && until.After(time.Now()) {
+			uses[i].AsideSince, uses[i].AsideUntil, uses[i].Reason = why.since, until, why.reason.String()
 		}
 	}
 	return uses

@@ -217,3 +217,29 @@ func TestAllocationsOfPick(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// TestUsesTellWhichRest: what an operator sees of a key that the provider
+// refused.
+func TestUsesTellWhichRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k, err := NewKeys("sk-test-0001", "sk-test-0002")
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		c := pick(t, k)
+		k.Report(c, &llm.Error{Kind: llm.KindUpstreamAuth})
+		pick(t, k)
+		uses := k.Uses()
+		if u := uses[0]; u.Requests != 1 || !u.AsideSince.Equal(start) || !u.AsideUntil.Equal(start.Add(restRefused)) || u.Reason != "upstream_auth" {
+			t.Errorf("refused: %+v", u)
+		}
+		if u := uses[1]; u.Requests != 1 || !u.AsideSince.IsZero() || u.Reason != "" {
+			t.Errorf("the other: %+v", u)
+		}
+		time.Sleep(restRefused)
+		if u := k.Uses()[0]; !u.AsideSince.IsZero() || u.Reason != "" {
+			t.Errorf("rested: %+v", u)
+		}
+	})
+}

@@ -78,6 +78,9 @@ type outcome struct {
 	cost     llm.Money
 	priced   bool
 	attempts int
+	provider string
+	model    string
+	cache    string
 }
 
 // run starts the workers, hands each outcome to w as it comes, and waits until
@@ -178,6 +181,7 @@ func (b *batchRun) perform(ctx context.Context, i int, f *dialect.Facts) (outcom
 	began := time.Now()
 	reply, err := b.do(ctx, &c.Call)
 	if err != nil {
+		b.watchItem(c, began, &outcome{}, llm.AsError(err))
 		return outcome{}, err
 	}
 	defer reply.Close()
@@ -186,10 +190,13 @@ func (b *batchRun) perform(ctx context.Context, i int, f *dialect.Facts) (outcom
 	}
 	f.Status, f.Provider, f.Model, f.Attempts, f.Cache = http.StatusOK, reply.Provider, reply.Model, reply.Attempts, reply.Cache
 	f.Usage, f.Latency = reply.Usage, time.Since(began)
-	o := outcome{index: i, ok: true, usage: reply.Usage, attempts: reply.Attempts}
+	o := outcome{
+		index: i, ok: true, usage: reply.Usage, attempts: reply.Attempts, provider: reply.Provider, model: reply.Model, cache: reply.Cache,
+	}
 	if o.cost, o.priced = costOf(reply.Usage, reply.Price); o.priced {
 		f.Cost = &o.cost
 	}
+	b.watchItem(c, began, &o, nil)
 	body, err := b.x.ep.client.AppendResponse(nil, b.x.ep.op, reply.Response, f)
 	if err != nil {
 		return outcome{}, err

@@ -52,6 +52,8 @@ type record struct {
 	model    string
 	attempts int
 	path     string // the way through the route, when it was not the straight one
+	routed   bool   // route is one of a bounded set of names
+	stream   bool
 	upstream time.Duration
 	timed    bool      // one call was to be made, so overhead has a meaning
 	firstAt  time.Time // first piece of a stream's answer written
@@ -90,6 +92,10 @@ func (x *exchange) end() {
 	now := time.Now()
 	if x.counted {
 		x.ep.observer.Ended(x.stats(now))
+	}
+	x.watch(now)
+	if x.streaming {
+		x.srv.streams.Add(-1)
 	}
 	x.log(now)
 	aborted := x.aborted

@@ -117,10 +117,10 @@ func (c *clientCall) gatewayMembers(start time.Time) error {
 // asked notes what a call asks for: its metadata and the route that it took; the service writes it down in Meta.
 // An unknown model is shown as asked for, cut to a sane length.
 func (r *record) asked(c *llm.Call) {
-	const longest = 128
-	r.tags, r.path = c.Meta.Tags, c.Meta.Path
-	if r.route = c.Meta.Route; r.route == "" {
-		r.route = c.Model[:min(len(c.Model), longest)]
+	r.tags, r.path, r.stream = c.Meta.Tags, c.Meta.Path, c.Stream
+	r.route, r.routed = c.Meta.Route, c.Meta.Route != ""
+	if !r.routed {
+		r.route = shownModel(c.Model)
 	}
 }
 

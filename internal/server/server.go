@@ -29,7 +29,9 @@ type Server struct {
 	http      *http.Server
 	backHTTP  *http.Server
 	exchanges sync.Pool
-	anonymous llm.Caller // who calls when there is no authentication
+	records   sync.Pool    // of CallRecord
+	streams   atomic.Int64 // whose head is out
+	anonymous llm.Caller   // who calls when there is no authentication
 	draining  atomic.Bool
 	door      door
 	cut       context.CancelCauseFunc // ends every request in flight
@@ -44,6 +46,7 @@ func New(o Options) *Server {
 	s := &Server{o: o.withDefaults()}
 	s.snap.Store(o.Snapshot.withDefaults())
 	s.exchanges.New = func() any { return new(exchange) }
+	s.records.New = func() any { return new(CallRecord) }
 	s.mux, s.back = s.newMuxes()
 	// The root of all requests; ended by Shutdown alone.
 	base, cut := context.WithCancelCause(context.Background())

@@ -102,6 +102,7 @@ func (x *exchange) startStream() {
 	h["Cache-Control"] = noCache
 	h["X-Accel-Buffering"] = noBuffering
 	x.streaming = true
+	x.srv.streams.Add(1)
 	x.WriteHeader(http.StatusOK)
 	x.rec.firstAt = x.headAt
 }

@@ -93,6 +93,7 @@ type Breaker struct {
 	mu      sync.Mutex
 	window  *Window
 	since   time.Duration // when the circuit opened, or admitted its latest probe
+	changed time.Duration // when the present state began
 	probes  int           // admitted and not yet reported
 	good    int           // probes that succeeded
 	pending []Change      // not yet told
@@ -213,7 +214,7 @@ func (b *Breaker) count(r Result) {
 func (b *Breaker) change(c Change, now time.Duration) {
 	c.From, c.Generation = b.State(), b.word.Load()>>stateBits+1
 	b.word.Store(c.Generation<<stateBits | uint64(c.To))
-	b.since, b.probes, b.good = now, 0, 0
+	b.since, b.changed, b.probes, b.good = now, now, 0, 0
 	b.window.Reset()
 	if b.o.OnChange != nil {
 		b.pending = append(b.pending, c)
