@@ -20,7 +20,7 @@ COPY config ./config
 COPY internal ./internal
 COPY pkg ./pkg
 RUN CGO_ENABLED=0 GOOS=${TARGETOS} GOARCH=${TARGETARCH} go build -trimpath -buildvcs=false \
-    -ldflags "-s -w -X main.version=${VERSION} -X main.commit=${COMMIT}" -o /llm-gateway ./cmd/llm-gateway
+    -gcflags='github.com/jackc/pgx/v5/...=-l' -ldflags "-s -w -X main.version=${VERSION} -X main.commit=${COMMIT}" -o /llm-gateway ./cmd/llm-gateway
 
 FROM ${BASE_IMAGE}
 ARG VERSION=dev

@@ -149,12 +149,20 @@ type Traces struct {
 	ServiceName string            `yaml:"service_name"`
 	Resource    map[string]string `yaml:"resource"` // further resource attributes
 	Sampler     Sampler           `yaml:"sampler"`
-	Ratio       Percent           `yaml:"ratio"` // for the traceidratio samplers
-	Timeout     Duration          `yaml:"timeout"`
+	Ratio       Percent           `yaml:"ratio"`       // for the traceidratio samplers
+	Timeout     Duration          `yaml:"timeout"`     // for one export, its repetitions included
+	Compression Compression       `yaml:"compression"` // of exports
+	Certificate string            `yaml:"certificate"` // a PEM file of who may sign the collector's certificate; "" = the system's roots
+	Queue       int               `yaml:"queue"`       // spans that wait for the collector at most
+	Batch       int               `yaml:"batch"`       // spans in one export at most
+	Interval    Duration          `yaml:"interval"`    // longest wait of a span for others
 }
 
 func (t *Traces) setDefaults() {
-	*t = Traces{ServiceName: "llm-gateway", Sampler: SampleParentAlwaysOn, Ratio: hundredPercent, Timeout: Duration(10 * second)}
+	*t = Traces{
+		ServiceName: "llm-gateway", Sampler: SampleParentAlwaysOn, Ratio: hundredPercent, Timeout: Duration(10 * second),
+		Compression: CompressNone, Queue: 2048, Batch: 512, Interval: Duration(5 * second),
+	}
 }
 
 // Webhook is told of events by a JSON POST.

@@ -130,6 +130,21 @@ func (s *Sampler) UnmarshalText(b []byte) error {
 		SampleParentAlwaysOn, SampleParentAlwaysOff, SampleParentRatio)
 }
 
+// Compression says how exports of traces are compressed, in the words of
+// OTEL_EXPORTER_OTLP_COMPRESSION.
+type Compression string
+
+// The compressions.
+const (
+	CompressNone Compression = "none"
+	CompressGzip Compression = "gzip"
+)
+
+// UnmarshalText reads a compression.
+func (c *Compression) UnmarshalText(b []byte) error {
+	return unmarshalEnum(b, c, CompressNone, CompressGzip)
+}
+
 // WebhookEvent is something that a webhook can be told.
 type WebhookEvent string
 

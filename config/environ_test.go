@@ -119,7 +119,7 @@ func TestSecretFiles(t *testing.T) {
 		t.Run(v.Name, func(t *testing.T) {
 			value := leak + "-with-thirty-two-letters-or-more"
 			switch v.Name {
-			case "GATEWAY_API_KEYS", "OTEL_EXPORTER_OTLP_HEADERS":
+			case "GATEWAY_API_KEYS", "OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS":
 				value = "name=" + value
 			case "REDIS_URL":
 				value = "redis://:" + value + "@redis.example"

@@ -35,6 +35,8 @@ var gatewayVars = []EnvVar{
 }
 
 // otelVars are those of the OpenTelemetry specification that the gateway obeys.
+// Where a variable of the traces alone exists (OTEL_EXPORTER_OTLP_TRACES_…), it
+// wins over the common one.
 var otelVars = []EnvVar{
 	{Name: "OTEL_SDK_DISABLED", Default: "false", Help: "true switches traces off."},
 	{Name: "OTEL_TRACES_EXPORTER", Default: "otlp", Help: "none switches traces off."},
@@ -42,6 +44,12 @@ var otelVars = []EnvVar{
 	{Name: "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", Key: "telemetry.traces.endpoint", Help: "Full URL of the traces endpoint; wins over the base URL."},
 	{Name: "OTEL_EXPORTER_OTLP_HEADERS", Secret: true, Help: "Headers for the collector: name=value, parted by commas, percent-encoded."},
 	{Name: "OTEL_EXPORTER_OTLP_TIMEOUT", Default: "10000", Help: "Milliseconds for one export."},
+	{Name: "OTEL_EXPORTER_OTLP_COMPRESSION", Key: "telemetry.traces.compression", Default: "none", Help: "gzip or none."},
+	{Name: "OTEL_EXPORTER_OTLP_CERTIFICATE", Key: "telemetry.traces.certificate", Help: "Path of a PEM file: who may sign the collector's certificate."},
+	{Name: "OTEL_EXPORTER_OTLP_PROTOCOL", Default: "http/protobuf", Help: "The only protocol there is; any other is refused with a warning."},
+	{Name: "OTEL_BSP_MAX_QUEUE_SIZE", Key: "telemetry.traces.queue", Default: "2048", Help: "Spans that wait for the collector at most."},
+	{Name: "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", Key: "telemetry.traces.batch", Default: "512", Help: "Spans in one export at most."},
+	{Name: "OTEL_BSP_SCHEDULE_DELAY", Default: "5000", Help: "Milliseconds that a span waits for others at most."},
 	{Name: "OTEL_SERVICE_NAME", Key: "telemetry.traces.service_name", Default: "llm-gateway", Help: "Service name on traces."},
 	{Name: "OTEL_RESOURCE_ATTRIBUTES", Help: "Further resource attributes: name=value, parted by commas, percent-encoded."},
 	{Name: "OTEL_TRACES_SAMPLER", Key: "telemetry.traces.sampler", Default: "parentbased_always_on", Help: "Which traces are kept."},
@@ -71,5 +79,17 @@ func EnvVars() []EnvVar {
 			all = append(all, EnvVar{Name: k.BaseURLEnv, Default: k.BaseURL, Help: "Base URL of the provider type " + string(k.Kind) + "."})
 		}
 	}
-	return append(append(all, providerVars...), otelVars...)
+	all = append(append(all, providerVars...), otelVars...)
+	for _, name := range []string{"HEADERS", "TIMEOUT", "COMPRESSION", "CERTIFICATE", "PROTOCOL"} {
+		all = append(all, EnvVar{
+			Name: tracesOnly + name, Secret: name == "HEADERS", Help: "The same as " + allSignals + name + ", for traces alone; wins over it.",
+		})
+	}
+	return all
 }
+
+// The variables of all signals, and those of the traces alone.
+const (
+	allSignals = "OTEL_EXPORTER_OTLP_"
+	tracesOnly = "OTEL_EXPORTER_OTLP_TRACES_"
+)

@@ -2,13 +2,10 @@ package config
 
 import (
 	"encoding"
-	"errors"
 	"fmt"
-	"net/url"
 	"reflect"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // reflectOf returns the addressable value that p points to.
@@ -19,7 +16,7 @@ func (l *loader) overlay() {
 	for _, group := range [][]EnvVar{gatewayVars, otelVars} {
 		for _, v := range group {
 			if v.Key != "" {
-				l.overlayKey(v)
+				l.overlayKey(l.special(v))
 			}
 		}
 	}
@@ -151,82 +148,4 @@ func parseAPIKeys(text string) ([]AuthKey, error) {
 		keys = append(keys, k)
 	}
 	return keys, nil
-}
-
-// otel applies the OTEL_* variables whose form is not that of a key.
-func (l *loader) otel() {
-	t := &l.config.Telemetry.Traces
-	if base, ok := l.env.get("OTEL_EXPORTER_OTLP_ENDPOINT"); ok {
-		if _, set := l.env.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"); !set {
-			t.Endpoint = strings.TrimRight(base, "/") + "/v1/traces"
-			l.probs.origins["telemetry.traces.endpoint"] = origin{env: "OTEL_EXPORTER_OTLP_ENDPOINT"}
-		}
-	}
-	l.pairs("OTEL_EXPORTER_OTLP_HEADERS", l.env.secret, func(k, v string) {
-		if t.Headers == nil {
-			t.Headers = map[string]Secret{}
-		}
-		t.Headers[k] = NewSecret(v)
-	})
-	l.pairs("OTEL_RESOURCE_ATTRIBUTES", l.env.get, func(k, v string) {
-		if t.Resource == nil {
-			t.Resource = map[string]string{}
-		}
-		t.Resource[k] = v
-	})
-	l.otelNumbers(t)
-	off, _ := l.env.get("OTEL_SDK_DISABLED")
-	exporter, _ := l.env.get("OTEL_TRACES_EXPORTER")
-	if strings.EqualFold(off, "true") || exporter == "none" {
-		t.Endpoint = ""
-	}
-}
-
-func (l *loader) otelNumbers(t *Traces) {
-	if text, ok := l.env.get("OTEL_EXPORTER_OTLP_TIMEOUT"); ok {
-		n, err := strconv.ParseUint(text, 10, 31)
-		if err != nil || n == 0 {
-			l.badVar("OTEL_EXPORTER_OTLP_TIMEOUT", fmt.Sprintf("%q is not a number of milliseconds", text))
-		} else {
-			t.Timeout = Duration(time.Duration(n) * ms)
-		}
-	}
-	if text, ok := l.env.get("OTEL_TRACES_SAMPLER_ARG"); ok {
-		f, err := strconv.ParseFloat(text, 64)
-		if err != nil || !(f >= 0 && f <= 1) {
-			l.badVar("OTEL_TRACES_SAMPLER_ARG", fmt.Sprintf("%q is not a number from 0 to 1", text))
-		} else {
-			t.Ratio = Percent(f*hundredPercent + 0.5)
-		}
-	}
-}
-
-// pairs reads a variable that holds name=value entries in the W3C baggage
-// form: parted by commas, percent-encoded.
-func (l *loader) pairs(name string, get func(string) (string, bool), set func(k, v string)) {
-	text, ok := get(name)
-	if !ok {
-		return
-	}
-	for i, entry := range strings.Split(text, ",") {
-		if entry = strings.TrimSpace(entry); entry == "" {
-			continue
-		}
-		k, v, err := pair(entry)
-		if err != nil {
-			l.badVar(name, fmt.Sprintf("entry %d is not in the form name=value", i+1))
-			continue
-		}
-		set(k, v)
-	}
-}
-
-func pair(entry string) (k, v string, err error) {
-	k, v, ok := strings.Cut(entry, "=")
-	k = strings.TrimSpace(k)
-	if !ok || k == "" {
-		return "", "", errors.New("no name")
-	}
-	v, err = url.PathUnescape(strings.TrimSpace(v))
-	return k, v, err
 }

@@ -28,6 +28,7 @@ telemetry: {log_level: debug, log_format: text, traces: {endpoint: "https://file
 		"GATEWAY_LOG_LEVEL": "ERROR", "GATEWAY_LOG_FORMAT": "json", "GATEWAY_JWT_SECRET": strings.Repeat("env-", 8), "GATEWAY_JWT_JWKS_URL": "https://env.example/jwks",
 		"GATEWAY_JWT_ISSUER": "env", "GATEWAY_JWT_AUDIENCE": "env", "REDIS_URL": "redis://env", "DATABASE_URL": "env",
 		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "https://env.example/t", "OTEL_SERVICE_NAME": "env", "OTEL_TRACES_SAMPLER": "always_on",
+		"OTEL_EXPORTER_OTLP_COMPRESSION": "gzip", "OTEL_EXPORTER_OTLP_CERTIFICATE": "/env.pem", "OTEL_BSP_MAX_QUEUE_SIZE": "4096", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "64",
 	}
 	before := good(t, nil, file)
 	for _, v := range EnvVars() {
@@ -167,7 +168,8 @@ func TestBadOpenTelemetryVariables(t *testing.T) {
 	want := good(t, nil, "")
 	for name, value := range (env{
 		"OTEL_TRACES_SAMPLER": "xray", "OTEL_TRACES_SAMPLER_ARG": "2", "OTEL_EXPORTER_OTLP_TIMEOUT": "soon",
-		"OTEL_EXPORTER_OTLP_HEADERS": leak, "OTEL_RESOURCE_ATTRIBUTES": "a=%zz",
+		"OTEL_EXPORTER_OTLP_HEADERS": leak, "OTEL_RESOURCE_ATTRIBUTES": "a=%zz", "OTEL_BSP_SCHEDULE_DELAY": "0",
+		"OTEL_EXPORTER_OTLP_COMPRESSION": "zstd", "OTEL_BSP_MAX_QUEUE_SIZE": "many",
 	}) {
 		c := good(t, env{name: value}, "")
 		if len(c.Warnings) != 1 || !strings.HasPrefix(c.Warnings[0], name+": ") || strings.Contains(c.Warnings[0], leak) {
@@ -176,5 +178,29 @@ func TestBadOpenTelemetryVariables(t *testing.T) {
 		if changes := Diff(want, c); len(changes) > 0 {
 			t.Errorf("%s: %v", name, changes)
 		}
+	}
+}
+
+// A variable of the traces alone wins over that of all signals; a protocol that
+// the gateway does not speak is warned of, with the remedy.
+func TestOpenTelemetryVariablesOfTraces(t *testing.T) {
+	vars := env{
+		"OTEL_EXPORTER_OTLP_ENDPOINT": "http://otel:4317",
+		"OTEL_EXPORTER_OTLP_HEADERS":  "a=common", "OTEL_EXPORTER_OTLP_TRACES_HEADERS": "b=own",
+		"OTEL_EXPORTER_OTLP_TIMEOUT": "1000", "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT": "2000",
+		"OTEL_EXPORTER_OTLP_COMPRESSION": "none", "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION": "gzip",
+		"OTEL_BSP_SCHEDULE_DELAY": "250", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
+	}
+	c := good(t, vars, "")
+	tr := c.Telemetry.Traces
+	if len(tr.Headers) != 1 || tr.Headers["b"].Reveal() != "own" || tr.Timeout.Std() != 2*time.Second || tr.Compression != CompressGzip || tr.Interval.Std() != 250*time.Millisecond {
+		t.Errorf("%+v", tr)
+	}
+	if len(c.Warnings) != 1 || !strings.Contains(c.Warnings[0], "OTEL_EXPORTER_OTLP_PROTOCOL") || !strings.Contains(c.Warnings[0], "4318") {
+		t.Errorf("warnings %q", c.Warnings)
+	}
+	vars["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"] = "http/protobuf"
+	if c := good(t, vars, ""); len(c.Warnings) != 0 {
+		t.Errorf("warnings %q", c.Warnings)
 	}
 }

@@ -92,6 +92,10 @@ func (v *validator) shared() {
 	v.check(o.Tolerance > 1, "overload.tolerance", "must be above 1")
 }
 
+// maxTraceQueue bounds what a collector that is away can cost: a span takes a
+// few KiB.
+const maxTraceQueue = 1 << 16
+
 func (v *validator) telemetry() {
 	t := v.c.Telemetry.Traces
 	if t.Endpoint != "" {
@@ -99,6 +103,9 @@ func (v *validator) telemetry() {
 	}
 	v.headers("telemetry.traces.headers", t.Headers)
 	v.positive("telemetry.traces.timeout", t.Timeout)
+	v.positive("telemetry.traces.interval", t.Interval)
+	v.check(t.Queue > 0 && t.Queue <= maxTraceQueue, "telemetry.traces.queue", "must be from 1 to %d", maxTraceQueue)
+	v.check(t.Batch > 0 && t.Batch <= t.Queue, "telemetry.traces.batch", "must be above zero and not above telemetry.traces.queue")
 	for i, w := range v.c.Webhooks {
 		path := "webhooks[" + strconv.Itoa(i) + "]"
 		v.secretURL(path+".url", w.URL, "http", "https")

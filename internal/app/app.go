@@ -24,6 +24,7 @@ import (
 	"github.com/llm-gateway/llm-gateway/internal/server"
 	"github.com/llm-gateway/llm-gateway/internal/service"
 	"github.com/llm-gateway/llm-gateway/internal/telemetry"
+	"github.com/llm-gateway/llm-gateway/internal/telemetry/tracing"
 )
 
 // Options makes an App.
@@ -41,7 +42,8 @@ type App struct {
 	metrics  *telemetry.Metrics
 	limits   limits.Engine
 	ledger   *ledger.Recorder
-	redis    *limits.Redis // the same, when it is one
+	redis    *limits.Redis   // the same, when it is one
+	tracer   *tracing.Tracer // nil = no traces
 	client   *http.Client
 	notify   *notify.Notifier // nil when a configuration is only checked
 	refusals refusals
@@ -70,6 +72,9 @@ func New(o Options) (*App, error) {
 	}
 	a := &App{o: o, log: o.Logger, life: context.Background(), metrics: telemetry.NewMetrics(o.Version, o.Commit)}
 	a.ops.start()
+	if err := a.newTracing(o.Config.Telemetry.Traces); err != nil {
+		return nil, errors.Join(err, a.close())
+	}
 	a.client = provider.NewClient(provider.NewExchanger(a.transportOptions(o.Config.HTTP)))
 	a.openNotifier(o.Config)
 	if err := a.newLimits(o.Config.Redis); err != nil {
@@ -165,7 +170,9 @@ func (a *App) close() error {
 		errs = append(errs, a.closers[i]())
 	}
 	a.closers = nil
-	a.client.CloseIdleConnections()
+	if a.client != nil {
+		a.client.CloseIdleConnections()
+	}
 	return errors.Join(errs...)
 }
 

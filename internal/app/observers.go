@@ -27,7 +27,11 @@ func (o *targetObserver) CallEnded(c *llm.Call, d llm.Done, took, firstToken tim
 	if c.Stream {
 		o.target.StreamClosed()
 	}
-	o.target.Ended(telemetry.Call{Route: c.Meta.Route, Done: d, Took: took, FirstToken: firstToken, Price: o.prices.of(o.kind, c.Model)})
+	call := telemetry.Call{Route: c.Meta.Route, Done: d, Took: took, FirstToken: firstToken, Price: o.prices.of(o.kind, c.Model)}
+	if c.Meta.Sampled {
+		call.TraceID = c.Meta.TraceID
+	}
+	o.target.Ended(call)
 }
 
 // Retried counts a repeated attempt.
@@ -44,7 +48,9 @@ func (o endpointObserver) Started() { o.endpoint.Started() }
 
 // Ended counts a request out.
 func (o endpointObserver) Ended(s server.RequestStats) {
-	o.endpoint.Ended(s.Method, s.Status, s.Duration, s.Size, s.Overhead)
+	o.endpoint.Ended(telemetry.Answer{
+		Method: s.Method, Status: s.Status, Took: s.Duration, Size: s.Size, Overhead: s.Overhead, TraceID: s.TraceID,
+	})
 	if s.Rejected != "" {
 		o.metrics.Rejected(s.Rejected)
 	}

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/llm-gateway/llm-gateway/config"
@@ -53,7 +54,7 @@ func (a *App) build(cfg *config.Config) (*snapshot, error) {
 	connects := connectTimeouts(cfg)
 	a.connects.Store(&connects)
 	s := &snapshot{cfg: cfg, table: table, guard: a.guard(cfg.Overload), loaded: time.Now()}
-	s.service = service.New(service.Options{Router: table, Guard: s.guard, Admit: a.admitter(cfg, table), Observer: a.metrics, Models: models(cfg, prices), Refused: a.refused})
+	s.service = service.New(service.Options{Router: table, Guard: s.guard, Admit: a.admitter(cfg, table), Observer: fallbacks{a.metrics, a.tracer}, Models: models(cfg, prices), Refused: a.refused})
 	var closeAuth func()
 	if s.auth, closeAuth, err = newAuth(cfg.Auth); err != nil {
 		closeProviders(t.providers)
@@ -87,7 +88,7 @@ func (a *App) edge(s *snapshot) *server.Snapshot {
 func (a *App) serverOptions(cfg *config.Config, s *snapshot) server.Options {
 	srv := cfg.Server
 	return server.Options{
-		Snapshot: s.edge, Logger: a.log, Metrics: a.metrics.Handler(), Observe: a.observe,
+		Snapshot: s.edge, Logger: a.log, Metrics: a.metrics.Handler(), Observe: a.observe, Tracer: a.traceServer(),
 		ReadHeader: srv.ReadHeaderTimeout.Std(), ReadBody: srv.ReadTimeout.Std(), Idle: srv.IdleTimeout.Std(),
 		OperatorsApart: srv.Admin.Addr != "",
 		MaxHeaderBytes: int(srv.MaxHeader), Grace: srv.ShutdownGrace.Std(), Drain: srv.DrainTimeout.Std(),
@@ -180,6 +181,9 @@ func (a *App) Reload(_ context.Context, cfg *config.Config) error {
 	}
 	if old.cfg.Server.Admin.Addr != cfg.Server.Admin.Addr {
 		a.log.Warn("server.admin.addr stays as it was: it needs a restart")
+	}
+	if !reflect.DeepEqual(old.cfg.Telemetry.Traces, cfg.Telemetry.Traces) {
+		a.log.Warn("the settings of telemetry.traces stay as they were: they need a restart")
 	}
 	if sameLimits(old.cfg.Limits, cfg.Limits) {
 		next.edge.Limit = old.edge.Limit // a reload fills no bucket

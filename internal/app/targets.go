@@ -117,6 +117,7 @@ func (t *targets) chain(k chainKey) llm.Provider {
 			return chain.NewGate(chain.GateOptions{RPS: l.RPS, Burst: l.Burst, Concurrency: l.Concurrency})
 		})}
 	}
+	t.a.trace(&o, p)
 	return chain.Build(t.providers[k.provider], o)
 }
 

@@ -27,13 +27,6 @@ func notYet(cfg *config.Config) []string {
 			keys = append(keys, "providers."+name+".limits.tpm")
 		}
 	}
-	for key, set := range map[string]bool{
-		"telemetry.traces": cfg.Telemetry.Traces.Endpoint != "",
-	} {
-		if set {
-			keys = append(keys, key)
-		}
-	}
 	slices.Sort(keys)
 	return keys
 }

@@ -49,7 +49,7 @@ var rooms = map[string][]string{
 var stdlibOnly = map[string][]string{
 	"internal/llm": nil, "internal/service": nil, "internal/route": nil, "internal/dialect": nil, "internal/catalog": nil,
 	"internal/provider": nil, "internal/server": {"golang.org/x/time/rate"}, "internal/chain": {"golang.org/x/time/rate"},
-	"internal/telemetry": {"github.com/prometheus/client_golang/"},
+	"internal/telemetry": {"github.com/prometheus/client_golang/", "go.opentelemetry.io/otel/"},
 	"internal/auth":      {"github.com/go-jose/go-jose/v4"},
 	"internal/limits":    {"github.com/redis/go-redis/v9"},
 	"internal/ledger":    {"modernc.org/sqlite", "github.com/jackc/pgx/v5"},

@@ -13,6 +13,7 @@ import (
 type BreakerOptions struct {
 	Provider string
 	Circuit  *breaker.Breaker // the target's; must not be nil
+	Events   EventTracer      // nil = nobody
 }
 
 // Breaker refuses calls to a target that fails, with KindOverloaded and the
@@ -33,7 +34,7 @@ func NewBreaker(next llm.Provider, o BreakerOptions) *Breaker {
 
 // Do performs the call if the circuit lets it pass.
 func (b *Breaker) Do(ctx context.Context, c *llm.Call) (*llm.Reply, error) {
-	ticket, wait, ok := b.o.Circuit.Allow()
+	ticket, wait, ok := b.allow(ctx)
 	if !ok {
 		return nil, &llm.Error{
 			Kind: llm.KindOverloaded, Message: "the provider is failing, its circuit is open",
@@ -42,7 +43,7 @@ func (b *Breaker) Do(ctx context.Context, c *llm.Call) (*llm.Reply, error) {
 	}
 	reply, err := b.next.Do(ctx, c)
 	if d, over := llm.Settled(reply, err); over {
-		b.o.Circuit.Report(ticket, judge(ctx, c, d))
+		b.report(ctx, ticket, judge(ctx, c, d))
 		return reply, err
 	}
 	b.follow(ctx, c, reply, ticket)
@@ -58,12 +59,43 @@ func (b *Breaker) follow(ctx context.Context, c *llm.Call, r *llm.Reply, ticket 
 	llm.OnDone(r, nil, func(d llm.Done) {
 		if !reported {
 			reported = true
-			b.o.Circuit.Report(ticket, judge(ctx, c, d))
+			b.report(ctx, ticket, judge(ctx, c, d))
 		}
 	})
 	if ticket.Probe() && prime(r) == nil && !reported {
 		reported = true
-		b.o.Circuit.Report(ticket, breaker.Success)
+		b.report(ctx, ticket, breaker.Success)
+	}
+}
+
+// allow asks the circuit for permission.
+func (b *Breaker) allow(ctx context.Context) (breaker.Ticket, time.Duration, bool) {
+	if b.o.Events == nil {
+		return b.o.Circuit.Allow()
+	}
+	before := b.o.Circuit.State()
+	ticket, wait, ok := b.o.Circuit.Allow()
+	b.trace(ctx, before, !ok)
+	return ticket, wait, ok
+}
+
+// report tells the circuit how a call ended.
+func (b *Breaker) report(ctx context.Context, t breaker.Ticket, r breaker.Result) {
+	if b.o.Events == nil {
+		b.o.Circuit.Report(t, r)
+		return
+	}
+	before := b.o.Circuit.State()
+	b.o.Circuit.Report(t, r)
+	b.trace(ctx, before, false)
+}
+
+// trace notes a change of state on the span of the call under whose hands it
+// happened. Of two calls that end at the same moment both may see it; the
+// metrics count it once.
+func (b *Breaker) trace(ctx context.Context, before breaker.State, refused bool) {
+	if now := b.o.Circuit.State(); now != before || refused {
+		b.o.Events.CircuitChanged(ctx, before.String(), now.String())
 	}
 }
 

@@ -13,6 +13,9 @@ type Options struct {
 	Observer CallObserver    // nil = nobody
 	Attempts AttemptObserver // nil = nobody
 
+	Tracer Tracer      // makes a span of each attempt; nil = no traces
+	Events EventTracer // nil = nobody
+
 	Retry   RetryOptions
 	Circuit *breaker.Breaker // the target's; nil = none
 	Limit   LimitOptions     // no Gate = none; Provider is filled in
@@ -23,14 +26,18 @@ type Options struct {
 // comment explains. It is cheap: a reload may build all chains anew.
 func Build(p llm.Provider, o Options) llm.Provider {
 	p = NewAttempts(p, AttemptsOptions{Provider: o.Provider, Observer: o.Attempts})
+	if o.Tracer != nil {
+		p = NewTrace(p, TraceOptions{Tracer: o.Tracer})
+	}
 	p = NewTimeout(p, o.Timeout)
 	if o.Limit.Gate != nil {
 		o.Limit.Provider = o.Provider
 		p = NewLimit(p, o.Limit)
 	}
 	if o.Circuit != nil {
-		p = NewBreaker(p, BreakerOptions{Provider: o.Provider, Circuit: o.Circuit})
+		p = NewBreaker(p, BreakerOptions{Provider: o.Provider, Circuit: o.Circuit, Events: o.Events})
 	}
+	o.Retry.Events = o.Events
 	p = NewRetry(p, o.Retry)
 	if o.Observer != nil {
 		p = NewObserve(p, ObserveOptions{Observer: o.Observer})

@@ -4,7 +4,7 @@
 // stream is settled when it ends and not when it starts. Build puts them
 // together, outermost first:
 //
-//	observe → retry → breaker → limit → timeout → attempt → provider
+//	observe → retry → breaker → limit → timeout → trace → attempt → provider
 //
 // What belongs to an upstream and not to a request is made by the caller and
 // handed in, as it must outlive a chain: breaker.Breaker (per target), Gate and

@@ -25,6 +25,7 @@ type RetryOptions struct {
 
 	Budget   *RetryBudget  // the provider's; nil = one for this chain alone
 	Observer RetryObserver // nil = nobody
+	Events   EventTracer   // nil = nobody
 }
 
 // Retry repeats attempts that failed in a way that another one may not, within
@@ -78,6 +79,9 @@ func (r *Retry) Do(ctx context.Context, c *llm.Call) (*llm.Reply, error) {
 		}
 		if r.o.Observer != nil {
 			r.o.Observer.Retried(e.Kind)
+		}
+		if r.o.Events != nil {
+			r.o.Events.Retrying(ctx, e.Kind, delay)
 		}
 		start := time.Now()
 		err := backoff.Wait(ctx, delay)

@@ -123,6 +123,7 @@ type Quota struct {
 type Meta struct {
 	RequestID string
 	TraceID   string // W3C trace id in hex, "" without tracing
+	Sampled   bool   // the trace is recorded, so that TraceID finds it
 	Route     string // the route's name, bounded: "other" when the model is no configured name
 	Caller    *Caller
 	Quota     *Quota            // where admission tells what is left; nil when nobody asks

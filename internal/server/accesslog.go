@@ -49,6 +49,9 @@ func (x *exchange) stats(now time.Time) RequestStats {
 	if x.rec.err != nil && x.rejected() {
 		s.Rejected = x.rec.err.Kind.String()
 	}
+	if x.sampled {
+		s.TraceID = x.traceID
+	}
 	return s
 }
 
@@ -94,7 +97,7 @@ func (x *exchange) log(now time.Time) {
 	}
 	var attrs [16]slog.Attr
 	a := append(attrs[:0], slog.String("request_id", x.id))
-	a = appendString(a, "trace_id", traceID(x.req.Header))
+	a = appendString(a, "trace_id", x.trace())
 	a = appendString(a, "key", x.caller.Name)
 	a = appendString(a, "route", x.rec.route)
 	a = appendString(a, "provider", x.rec.provider)

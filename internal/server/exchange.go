@@ -26,6 +26,10 @@ type exchange struct {
 	vals   []string // backs the header values that are set; see set
 	caller *llm.Caller
 
+	traced  context.Context // the request's with its span; nil = no traces
+	traceID string
+	sampled bool // the span is recorded
+
 	status   int           // 0 until the head is written
 	size     int64         // body bytes accepted by net/http
 	writeErr error         // the client's side failed
@@ -91,7 +95,9 @@ func (x *exchange) end() {
 	}
 	now := time.Now()
 	if x.counted {
-		x.ep.observer.Ended(x.stats(now))
+		stats := x.stats(now)
+		x.ep.observer.Ended(stats)
+		x.endTrace(stats)
 	}
 	x.watch(now)
 	if x.streaming {
@@ -172,5 +178,11 @@ func (x *exchange) extend(now time.Time) {
 	_ = http.NewResponseController(x.w).SetWriteDeadline(now.Add(x.snap.Write))
 }
 
-// ctx ends when the client leaves or the server cuts the request off.
-func (x *exchange) ctx() context.Context { return x.req.Context() }
+// ctx ends when the client leaves or the server cuts the request off. It holds
+// the request's span, if there is one.
+func (x *exchange) ctx() context.Context {
+	if x.traced != nil {
+		return x.traced
+	}
+	return x.req.Context()
+}

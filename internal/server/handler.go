@@ -80,7 +80,7 @@ func (x *exchange) newCall(raw []byte, id string) (*clientCall, error) {
 		return nil, err
 	}
 	c := &clientCall{codec: x.ep.client}
-	c.meta = llm.Meta{RequestID: id, TraceID: traceID(x.req.Header), Caller: x.caller, Quota: &c.quota}
+	c.meta = llm.Meta{RequestID: id, TraceID: x.trace(), Sampled: x.sampled, Caller: x.caller, Quota: &c.quota}
 	c.Call = llm.Call{
 		Op: x.ep.op, Dialect: x.ep.dialect, Model: peek.Model, Raw: raw, Peek: peek,
 		Stream: peek.Stream && x.ep.op == llm.OpChat,

@@ -88,6 +88,8 @@ type Options struct {
 	// or "other". It is called once for each endpoint by New; nil = none.
 	Observe func(endpoint string) RequestObserver
 
+	Tracer Tracer // nil = no traces
+
 	ReadHeader     time.Duration // time for a request's head; default 10 s
 	ReadBody       time.Duration // time for head and body together; default 2 min
 	Idle           time.Duration // life of an idle connection; default 120 s
@@ -112,6 +114,7 @@ type RequestStats struct {
 	Size     int64         // bytes of answer body
 	Overhead time.Duration // the gateway's own time; negative when it has no meaning here
 	Rejected string        // the error kind when this edge refused the request; "" otherwise
+	TraceID  string        // of a trace that is recorded; "" otherwise
 }
 
 // DefaultForward returns the client headers that are passed on to providers

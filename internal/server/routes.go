@@ -131,6 +131,7 @@ func (ep *endpoint) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 		x.set(ep.idName, x.id)
 	}
 	ep.observer.Started()
+	x.beginTrace()
 	if err := x.serve(); err != nil {
 		x.refused(err)
 		x.fail(err)

@@ -86,6 +86,6 @@ func (x *exchange) tellRefused(id string, err error) {
 	}
 	x.snap.Refused(&llm.Call{
 		Op: x.ep.op, Dialect: x.ep.dialect,
-		Meta: &llm.Meta{RequestID: id, TraceID: traceID(x.req.Header), Caller: x.caller},
+		Meta: &llm.Meta{RequestID: id, TraceID: x.trace(), Sampled: x.sampled, Caller: x.caller},
 	}, e)
 }

@@ -20,7 +20,7 @@ type Router interface {
 
 // Observer is told of what happens between targets.
 type Observer interface {
-	FellBack(route, from, to string)
+	FellBack(ctx context.Context, route, from, to string)
 }
 
 // Admitter reserves what a call may use, before any target is asked: requests,
@@ -68,7 +68,7 @@ func New(o Options) *Service {
 
 type nobody struct{}
 
-func (nobody) FellBack(string, string, string) {}
+func (nobody) FellBack(context.Context, string, string, string) {}
 
 // Do performs c. c.Model is what the client asked for, and may be empty when
 // there is a default model; c.Meta must be set, and its Route is filled in

@@ -37,7 +37,9 @@ func (fakeRouter) Default() string { return "chat" }
 
 type fell []string
 
-func (f *fell) FellBack(route, from, to string) { *f = append(*f, route+":"+from+">"+to) }
+func (f *fell) FellBack(_ context.Context, route, from, to string) {
+	*f = append(*f, route+":"+from+">"+to)
+}
 
 type perToken llm.Money
 

@@ -22,7 +22,7 @@ func (s *Service) try(ctx context.Context, c *llm.Call, r *route.Route, deadline
 	var failed *llm.Error
 	for i, t := range plan.Targets {
 		if i > 0 {
-			s.o.Observer.FellBack(r.Name, plan.Targets[i-1].Label, t.Label)
+			s.o.Observer.FellBack(ctx, r.Name, plan.Targets[i-1].Label, t.Label)
 		}
 		call := c.WithModel(t.Model)
 		call.Deadline, call.Elsewhere = deadline, i+1 < len(plan.Targets)

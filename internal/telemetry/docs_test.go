@@ -55,7 +55,7 @@ func TestDocsFindEveryMetric(t *testing.T) {
 		known[d.name] = d
 	}
 	m := NewMetrics("v1", "abc")
-	m.Endpoint("/v1/generate").Ended("POST", 200, 1, 1, 1)
+	m.Endpoint("/v1/generate").Ended(Answer{Method: "POST", Status: 200, Took: 1, Size: 1, Overhead: 1})
 	m.Target("a", "b").Ended(Call{Route: "c", FirstToken: 1})
 	families, err := m.Registry().Gather()
 	if err != nil {

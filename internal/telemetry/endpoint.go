@@ -40,15 +40,24 @@ func (m *Metrics) newEndpoint(route string) *Endpoint {
 // Started counts a request in.
 func (e *Endpoint) Started() { e.inFlight.Inc() }
 
-// Ended counts a request out. overhead is negative when it has no meaning for
-// this endpoint.
-func (e *Endpoint) Ended(method string, status int, took time.Duration, size int64, overhead time.Duration) {
+// Answer is how one request ended, as the metrics want it.
+type Answer struct {
+	Method   string // as the client sent it: any word
+	Status   int
+	Took     time.Duration
+	Size     int64         // bytes of answer body
+	Overhead time.Duration // negative when it has no meaning for this endpoint
+	TraceID  string        // of a trace that is recorded; "" otherwise
+}
+
+// Ended counts a request out.
+func (e *Endpoint) Ended(a Answer) {
 	e.inFlight.Dec()
-	e.requests.get(answerKey{knownMethod(method), status}).Inc()
-	e.duration.Observe(took.Seconds())
-	e.size.Observe(float64(size))
-	if overhead >= 0 {
-		e.overhead.Observe(overhead.Seconds())
+	e.requests.get(answerKey{knownMethod(a.Method), a.Status}).Inc()
+	observe(e.duration, a.Took, a.TraceID)
+	e.size.Observe(float64(a.Size))
+	if a.Overhead >= 0 {
+		observe(e.overhead, a.Overhead, a.TraceID)
 	}
 }
 

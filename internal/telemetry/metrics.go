@@ -7,6 +7,7 @@ package telemetry
 import (
 	"net/http"
 	"runtime"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -121,8 +122,20 @@ func (m *Metrics) gauge(name, help string) prometheus.Gauge {
 	return g
 }
 
+// Native histograms, for scrapers that ask for protobuf: buckets that grow by a
+// tenth, at most so many; when they would be more, the histogram starts anew,
+// and within the hour it becomes coarser instead.
+const (
+	nativeFactor  = 1.1
+	nativeBuckets = 100
+	nativeReset   = time.Hour
+)
+
 func (m *Metrics) histogramVec(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
-	v := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets}, labels)
+	v := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: name, Help: help, Buckets: buckets,
+		NativeHistogramBucketFactor: nativeFactor, NativeHistogramMaxBucketNumber: nativeBuckets, NativeHistogramMinResetDuration: nativeReset,
+	}, labels)
 	m.registry.MustRegister(v)
 	return v
 }

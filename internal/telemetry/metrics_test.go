@@ -83,9 +83,9 @@ func TestEndpointAndAllFourTypes(t *testing.T) {
 	m := NewMetrics("v1", "abc")
 	e := m.Endpoint("/v1/generate")
 	e.Started()
-	e.Ended("POST", 200, time.Second, 512, 2*time.Millisecond)
+	e.Ended(Answer{Method: "POST", Status: 200, Took: time.Second, Size: 512, Overhead: 2 * time.Millisecond})
 	e.Started()
-	e.Ended("BREW", 405, time.Second, 8, -1)
+	e.Ended(Answer{Method: "BREW", Status: 405, Took: time.Second, Size: 8, Overhead: -1})
 	m.Rejected("rate_limited")
 	s := scrape(t, m)
 	wantLines(t, s,
@@ -113,8 +113,8 @@ func TestHandlesResolveOnce(t *testing.T) {
 		t.Errorf("a call allocates %v times", n)
 	}
 	e := m.Endpoint("x")
-	e.Ended("POST", 200, 0, 0, 0)
-	if n := testing.AllocsPerRun(100, func() { e.Ended("POST", 200, 0, 0, 0) }); n != 0 {
+	e.Ended(Answer{Method: "POST", Status: 200})
+	if n := testing.AllocsPerRun(100, func() { e.Ended(Answer{Method: "POST", Status: 200}) }); n != 0 {
 		t.Errorf("a request allocates %v times", n)
 	}
 }

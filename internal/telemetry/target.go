@@ -69,14 +69,15 @@ type Call struct {
 	Took       time.Duration
 	FirstToken time.Duration // 0 when no token came, or no stream
 	Price      llm.Pricer
+	TraceID    string // of a trace that is recorded; "" otherwise
 }
 
 // Ended counts one call.
 func (t *Target) Ended(c Call) {
 	t.requests.get(outcomeKey{c.Route, c.Done.Outcome()}).Inc()
-	t.duration.Observe(c.Took.Seconds())
+	observe(t.duration, c.Took, c.TraceID)
 	if c.FirstToken > 0 {
-		t.firstToken.Observe(c.FirstToken.Seconds())
+		observe(t.firstToken, c.FirstToken, c.TraceID)
 		if n := c.Done.Usage.Output; n > 1 && c.Done.Err == nil && !c.Done.Gone {
 			t.perToken.Observe((c.Took - c.FirstToken).Seconds() / float64(n-1))
 		}
