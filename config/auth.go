@@ -91,6 +91,7 @@ type JWTClaims struct {
 	Name   string            `yaml:"name"`
 	Tenant string            `yaml:"tenant"` // "" = tokens have no tenant
 	Models string            `yaml:"models"` // "" = all models; a list, or names parted by spaces or commas
+	Limits string            `yaml:"limits"` // "" = none of their own; an object {rps, burst, tpm, concurrency, budget: {day, month}}
 	Labels map[string]string `yaml:"labels"` // label to claim; these may be missing
 }
 

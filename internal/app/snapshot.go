@@ -124,7 +124,7 @@ func newAuth(c config.Auth) (*auth.Authenticator, func(), error) {
 	}
 	closer := func() {}
 	if c.JWT != nil {
-		j, err := newJWT(c.JWT)
+		j, err := newJWT(c.JWT, c.Tenants)
 		if err != nil {
 			return nil, closer, fmt.Errorf("auth.jwt: %w", err)
 		}
@@ -152,11 +152,19 @@ func allowed(key, tenant []string) []string {
 	return both
 }
 
-func newJWT(c *config.JWT) (*auth.JWT, error) {
+func newJWT(c *config.JWT, tenants map[string]config.Tenant) (*auth.JWT, error) {
 	return auth.NewJWT(auth.JWTOptions{
 		Issuer: c.Issuer, Audience: c.Audience, Secret: []byte(c.Secret.Reveal()), PublicKeys: []byte(c.PublicKey),
 		JWKSURL: c.JWKSURL, JWKSTTL: c.JWKSTTL.Std(), JWKSInterval: c.JWKSInterval.Std(), Leeway: orNever(c.Leeway),
-		Claims: auth.Claims{Name: c.Claims.Name, Tenant: c.Claims.Tenant, Models: c.Claims.Models, Labels: c.Claims.Labels},
+		Claims: auth.Claims{
+			Name: c.Claims.Name, Tenant: c.Claims.Tenant, Models: c.Claims.Models, Limits: c.Claims.Limits, Labels: c.Claims.Labels,
+			Within: func(tenant string, models []string) []string {
+				if models != nil && len(models) == 0 {
+					return models // a token for nothing; an empty list in the configuration means all
+				}
+				return allowed(models, tenants[tenant].Models)
+			},
+		},
 	})
 }
 

@@ -12,14 +12,19 @@ import (
 const NamePrefix = "jwt:"
 
 // Claims say which claim of a token means what. A name with dots is looked up
-// as it stands first, then as a path into objects. Name, and each of Tenant
-// and Models that is set, must be in a token, so that one without them does
-// not slip past limits.
+// as it stands first, then as a path into objects. Name, and each of Tenant,
+// Models and Limits that is set, must be in a token, so that one without them
+// does not slip past limits.
 type Claims struct {
 	Name   string            // default "sub"
 	Tenant string            // "" = tokens have no tenant
 	Models string            // a list, or names parted by spaces or commas; "" = all models
+	Limits string            // an object as llm.ParseLimits reads it; "" = tokens bring no limits
 	Labels map[string]string // label to claim; missing ones are left out
+
+	// Within narrows the models of a token to those of its tenant, which has
+	// the last word; nil = tenants narrow nothing. nil models are all.
+	Within func(tenant string, models []string) []string
 }
 
 func (c Claims) withDefaults() Claims {
@@ -48,6 +53,16 @@ func (c Claims) caller(all map[string]json.RawMessage) (*llm.Caller, error) {
 		}
 		out.Models = models
 	}
+	if c.Within != nil {
+		out.Models = c.Within(out.Tenant, out.Models)
+	}
+	if c.Limits != "" {
+		limits, err := limitsOf(lookup(all, c.Limits))
+		if err != nil {
+			return nil, err
+		}
+		out.Limits = limits
+	}
 	for label, claim := range c.Labels {
 		if v := scalar(lookup(all, claim)); v != "" {
 			if out.Labels == nil {
@@ -57,6 +72,19 @@ func (c Claims) caller(all map[string]json.RawMessage) (*llm.Caller, error) {
 		}
 	}
 	return out, nil
+}
+
+// limitsOf reads the limits that a token brings.
+func limitsOf(raw json.RawMessage) (*llm.Limits, error) {
+	if len(raw) == 0 || string(raw) == "null" {
+		return nil, refuse("the token does not say its limits")
+	}
+	limits, err := llm.ParseLimits(raw)
+	if err != nil {
+		e := llm.AsError(err)
+		return nil, refuse("the limits in the token are malformed: " + strings.TrimSpace(e.Param+" "+e.Message))
+	}
+	return &limits, nil
 }
 
 // lookup returns a claim, nil when there is none.

@@ -7,6 +7,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"strings"
+	"time"
+
+	"github.com/llm-gateway/llm-gateway/internal/llm"
 )
 
 // Size is the length of a key's hash in bytes.
@@ -24,6 +27,16 @@ type Key struct {
 	Tenant string
 	Models []string // routes it may call; nil = all
 	Labels map[string]string
+
+	// Limits are those of a key that is not in the configuration; nil = none
+	// but what the configuration says of its name.
+	Limits  *llm.Limits
+	Expires time.Time // not accepted from then on; zero = never ends
+}
+
+// ended reports whether the key's time is over.
+func (k *Key) ended(now func() time.Time) bool {
+	return !k.Expires.IsZero() && !now().Before(k.Expires)
 }
 
 // Generate returns a new API key with 256 random bits, and its hash in the

@@ -27,18 +27,28 @@ type entry struct {
 
 func newEntry(k Key) *entry {
 	k.Models, k.Labels = slices.Clone(k.Models), maps.Clone(k.Labels)
-	return &entry{key: k, caller: llm.Caller{Name: k.Name, Tenant: k.Tenant, Models: k.Models, Labels: k.Labels}}
+	return &entry{key: k, caller: llm.Caller{Name: k.Name, Tenant: k.Tenant, Models: k.Models, Labels: k.Labels, Limits: k.Limits}}
 }
 
-// find returns the caller of a presented hash, nil when there is none. The map
+// find returns the key of a presented hash, nil when there is none. The map
 // compares hashes in a time that tells something of their bytes, which help no
 // one to find a key; the comparison that decides takes the same time always.
-func (r *registry) find(hash [Size]byte) *llm.Caller {
-	e := (*r.keys.Load())[hash]
+func (r *registry) find(hash [Size]byte) *entry {
+	keys := r.keys.Load()
+	if keys == nil {
+		return nil
+	}
+	e := (*keys)[hash]
 	if e == nil || subtle.ConstantTimeCompare(e.key.Hash[:], hash[:]) != 1 {
 		return nil
 	}
-	return &e.caller
+	return e
+}
+
+// empty reports whether there is no key at all.
+func (r *registry) empty() bool {
+	keys := r.keys.Load()
+	return keys == nil || len(*keys) == 0
 }
 
 // change swaps in a copy of the keys that edit has changed, unless edit fails.

@@ -22,12 +22,23 @@ type Engine interface {
 	take(ctx context.Context, l *Lease) (refusal, error)
 	// settle ends a reservation that take has made.
 	settle(l *Lease, u used)
+
+	reader
+}
+
+// reader tells what is in use of a subject's limits.
+type reader interface {
+	standing(ctx context.Context, s *Subject) (Standing, error)
 }
 
 // Options makes a Limiter.
 type Options struct {
 	Rules  Rules
 	Engine Engine // nil = a new Memory
+
+	// Callers counts those who bring limits of their own; nil = such limits do
+	// not count.
+	Callers *Callers
 
 	// DefaultOutput is reserved for a call that sets no maximum of output
 	// tokens; 0 = DefaultOutput. It is never a reason to refuse: what would go
@@ -49,6 +60,7 @@ type Limiter struct {
 	tenants map[string]*Subject
 	keys    map[string]*Subject
 	routes  map[string]*Subject
+	free    bool // the rules bound nothing
 }
 
 // New resolves the rules. Counters that the engine holds are kept, whatever the
@@ -67,6 +79,7 @@ func New(o Options) *Limiter {
 	l.tenants = l.subjects(ScopeTenant, o.Rules.Tenants)
 	l.keys = l.subjects(ScopeKey, o.Rules.Keys)
 	l.routes = l.subjects(ScopeRoute, o.Rules.Routes)
+	l.free = l.Unlimited()
 	return l
 }
 
@@ -90,6 +103,21 @@ func (l *Limiter) subject(scope Scope, name string, r Rule) *Subject {
 // ask.
 func (l *Limiter) Unlimited() bool {
 	return l.gateway == nil && len(l.tenants)+len(l.keys)+len(l.routes) == 0
+}
+
+// Bounds reports whether there is any limit that a call may meet: one of the
+// rules, or one that its caller brings.
+func (l *Limiter) Bounds(m *llm.Meta) bool {
+	return !l.free || m.Caller != nil && m.Caller.Limits != nil && !m.Caller.Limits.Unlimited()
+}
+
+// own returns the subject with a caller's own limits, nil when it has none. What
+// the configuration says of its name comes before what it brings.
+func (l *Limiter) own(ctx context.Context, c *llm.Caller) (*Subject, error) {
+	if s := l.keys[c.Name]; s != nil {
+		return s, nil
+	}
+	return l.o.Callers.of(ctx, c)
 }
 
 // Lease is what one call has reserved. It is reused: nothing may be done with
@@ -131,8 +159,11 @@ func (l *Lease) release() {
 func (l *Limiter) Admit(ctx context.Context, c *llm.Call) (*Lease, error) {
 	lease := leases.Get().(*Lease)
 	lease.engine = l.o.Engine
-	l.collect(lease, c.Meta)
-	if err := l.estimate(lease, c); err != nil {
+	err := l.collect(ctx, lease, c.Meta)
+	if err == nil {
+		err = l.estimate(lease, c)
+	}
+	if err != nil {
 		lease.release()
 		return nil, err
 	}
@@ -152,13 +183,18 @@ func (l *Limiter) Admit(ctx context.Context, c *llm.Call) (*Lease, error) {
 }
 
 // collect finds the subjects of a call, in the order of their scopes.
-func (l *Limiter) collect(lease *Lease, m *llm.Meta) {
+func (l *Limiter) collect(ctx context.Context, lease *Lease, m *llm.Meta) error {
 	lease.add(l.gateway)
 	if m.Caller != nil {
 		lease.add(l.tenants[m.Caller.Tenant])
-		lease.add(l.keys[m.Caller.Name])
+		own, err := l.own(ctx, m.Caller)
+		if err != nil {
+			return err
+		}
+		lease.add(own)
 	}
 	lease.add(l.routes[m.Route])
+	return nil
 }
 
 func (l *Lease) add(s *Subject) {

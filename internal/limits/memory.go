@@ -33,6 +33,8 @@ type state struct {
 	tokens     window
 	inFlight   int
 	day, month account
+
+	kept bool // a configuration has it, or had; guarded by Memory.mu
 }
 
 // NewMemory makes an engine with nothing used. now is the clock; nil =
@@ -52,7 +54,8 @@ func (m *Memory) bind(s *Subject) {
 	if m.states[k] == nil {
 		m.states[k] = &state{}
 	}
-	s.state = m.states[k]
+	s.state, s.home = m.states[k], m
+	s.state.kept = s.state.kept || !s.guest
 }
 
 // Charge adds money to what a subject has spent on the current day and month,

@@ -57,10 +57,10 @@ type Redis struct {
 	failures atomic.Int32 // in a row
 	ids      atomic.Uint64
 
-	admit, settles, renews *redis.Script
-	queue                  queue
-	cancel                 context.CancelFunc
-	done                   chan struct{}
+	admit, settles, renews, reads *redis.Script
+	queue                         queue
+	cancel                        context.CancelFunc
+	done                          chan struct{}
 }
 
 //go:embed redis.lua
@@ -74,6 +74,9 @@ var luaSettle string
 
 //go:embed renew.lua
 var luaRenew string
+
+//go:embed read.lua
+var luaRead string
 
 // failuresToTrip is how many commands in a row must fail before Redis counts as
 // away and only the owner's probes still ask it.
@@ -102,6 +105,7 @@ func NewRedis(ctx context.Context, o RedisOptions) (*Redis, error) {
 	r := &Redis{
 		o: o, client: client, local: o.Local, replica: strconv.FormatUint(rand.Uint64(), 36), done: make(chan struct{}),
 		admit: redis.NewScript(luaCommon + luaAdmit), settles: redis.NewScript(luaCommon + luaSettle), renews: redis.NewScript(luaCommon + luaRenew),
+		reads: redis.NewScript(luaCommon + luaRead),
 	}
 	r.queue.init()
 	if err := r.ping(ctx); err != nil {

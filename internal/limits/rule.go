@@ -68,8 +68,10 @@ type Subject struct {
 	rate uint64 // requests per second in millionths, at least 1 when RPS > 0
 	cap  int64  // size of the request bucket in billionths of a request
 
-	state *state // of the memory engine
-	hash  string // keys of the redis engine
+	state *state  // of the memory engine
+	home  *Memory // whose state it is
+	guest bool    // not of a configuration: see Callers
+	hash  string  // keys of the redis engine
 	slots string
 	life  int64  // of the hash, in milliseconds
 	args  [7]any // what its script is told of the rule

@@ -93,6 +93,7 @@ type Caller struct {
 	Tenant string            // the group of keys it belongs to; "" when none
 	Models []string          // routes it may call; nil = all; a trailing * matches any rest
 	Labels map[string]string // for the ledger
+	Limits *Limits           // that it brings itself; nil = none but those that stand under its name
 }
 
 // May reports whether the caller may ask for a model by this name.
