@@ -41,6 +41,7 @@ type App struct {
 	log      *slog.Logger
 	metrics  *telemetry.Metrics
 	limits   limits.Engine
+	callers  *limits.Callers
 	ledger   *ledger.Recorder
 	redis    *limits.Redis   // the same, when it is one
 	tracer   *tracing.Tracer // nil = no traces
@@ -80,6 +81,7 @@ func New(o Options) (*App, error) {
 	if err := a.newLimits(o.Config.Redis); err != nil {
 		return nil, errors.Join(err, a.close())
 	}
+	a.newCallers()
 	if err := a.openLedger(o.Config); err != nil {
 		return nil, errors.Join(err, a.close())
 	}

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"log/slog"
 	"time"
 
 	"github.com/llm-gateway/llm-gateway/config"
@@ -30,9 +29,7 @@ func (a *App) restoreBudgets(ctx context.Context, cfg *config.Config) {
 }
 
 func (a *App) restore(ctx context.Context, mem *limits.Memory, scope limits.Scope, rules map[string]limits.Rule) {
-	now := time.Now().UTC()
-	day := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, time.UTC)
-	month := time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC)
+	day, month := calendar(time.Now())
 	for name, r := range rules {
 		if r.Day == 0 && r.Month == 0 {
 			continue
@@ -45,7 +42,6 @@ func (a *App) restore(ctx context.Context, mem *limits.Memory, scope limits.Scop
 				continue
 			}
 		}
-		a.log.LogAttrs(ctx, slog.LevelWarn, "a budget starts empty: the ledger does not answer",
-			slog.String("scope", scope.String()), slog.String("name", name), slog.Any("error", err))
+		a.budgetUnknown(ctx, scope, name, err)
 	}
 }

@@ -62,18 +62,13 @@ func (a admitter) Admit(ctx context.Context, c *llm.Call) (service.Lease, error)
 	return lease, nil
 }
 
-// admitter returns what admits the calls of one configuration, nil when it
-// limits nothing.
-func (a *App) admitter(cfg *config.Config, table *route.Table) service.Admitter {
-	o := limits.Options{Engine: a.limits, Rules: a.limitRules(cfg)}
+// limiter makes what admits the calls of one configuration.
+func (a *App) limiter(cfg *config.Config, table *route.Table) *limits.Limiter {
+	o := limits.Options{Engine: a.limits, Callers: a.callers, Rules: a.limitRules(cfg)}
 	if cfg.Usage.UnknownPrice.Deny {
 		o.Priced = priced(table)
 	}
-	l := limits.New(o)
-	if l.Unlimited() {
-		return nil
-	}
-	return admitter{l}
+	return limits.New(o)
 }
 
 // limitRules collects the limits of a configuration. Those of provider accounts

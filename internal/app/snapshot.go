@@ -20,6 +20,7 @@ import (
 type snapshot struct {
 	cfg     *config.Config
 	service *service.Service
+	limiter *limits.Limiter
 	auth    *auth.Authenticator // nil = anonymous
 	edge    *server.Snapshot
 	close   func()
@@ -53,8 +54,11 @@ func (a *App) build(cfg *config.Config) (*snapshot, error) {
 	})
 	connects := connectTimeouts(cfg)
 	a.connects.Store(&connects)
-	s := &snapshot{cfg: cfg, table: table, guard: a.guard(cfg.Overload), loaded: time.Now()}
-	s.service = service.New(service.Options{Router: table, Guard: s.guard, Admit: a.admitter(cfg, table), Observer: fallbacks{a.metrics, a.tracer}, Models: models(cfg, prices), Refused: a.refused})
+	s := &snapshot{cfg: cfg, limiter: a.limiter(cfg, table), table: table, guard: a.guard(cfg.Overload), loaded: time.Now()}
+	s.service = service.New(service.Options{
+		Router: table, Guard: s.guard, Admit: admitter{s.limiter}, Bounded: s.limiter.Bounds, Observer: fallbacks{a.metrics, a.tracer},
+		Models: models(cfg, prices), Refused: a.refused,
+	})
 	var closeAuth func()
 	if s.auth, closeAuth, err = newAuth(cfg.Auth); err != nil {
 		closeProviders(t.providers)
@@ -73,6 +77,7 @@ func (a *App) edge(s *snapshot) *server.Snapshot {
 		Service: s.service, Limit: server.NewLimit(s.cfg.Limits.RPS, s.cfg.Limits.Burst), MaxBody: int64(srv.MaxBody),
 		Checks: a.checks,
 		Write:  srv.WriteTimeout.Std(),
+		Limits: ownLimits{s.limiter},
 		Batch:  server.BatchOptions{MaxItems: srv.BatchMaxItems, Concurrency: srv.BatchConcurrency, MaxConcurrency: srv.BatchConcMax},
 	}
 	if extra := s.cfg.HTTP.ForwardHeaders; len(extra) > 0 {

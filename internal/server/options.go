@@ -45,6 +45,7 @@ type Snapshot struct {
 	Write   time.Duration  // time for one write to a client, give or take a quarter; default 30 s
 	Batch   BatchOptions   // limits of POST /v1/generate/batch
 	Usage   UsageReader    // answers GET /v1/usage; nil: the path is unknown
+	Limits  LimitsReader   // the limits that GET /v1/usage shows; nil = none
 	Admin   http.Handler   // answers the paths under /admin/v1/ and /dashboard; nil: the paths are unknown
 
 	// Watch is told of every call to a model that has ended, each item of a

@@ -41,14 +41,15 @@ type usageBody struct {
 	Message   string `json:"message"`
 	RequestID string `json:"request_id"`
 	Data      struct {
-		Key    string `json:"key,omitempty"`
-		Tenant string `json:"tenant,omitempty"`
-		Today  Use    `json:"today"`
-		Month  Use    `json:"month"`
+		Key    string    `json:"key,omitempty"`
+		Tenant string    `json:"tenant,omitempty"`
+		Today  Use       `json:"today"`
+		Month  Use       `json:"month"`
+		Limits OwnLimits `json:"limits"`
 	} `json:"data"`
 }
 
-// ownUsage shows a caller its own use and spend.
+// ownUsage shows a caller its own use and spend, and its limits.
 func ownUsage(x *exchange) error {
 	reader := x.snap.Usage
 	if reader == nil {
@@ -59,6 +60,11 @@ func ownUsage(x *exchange) error {
 	body := usageBody{Code: http.StatusOK, Message: "success", RequestID: x.id}
 	body.Data.Key, body.Data.Tenant = x.caller.Name, x.caller.Tenant
 	var err error
+	if x.snap.Limits != nil {
+		if body.Data.Limits, err = x.snap.Limits.CallerLimits(x.ctx(), x.caller); err != nil {
+			return err
+		}
+	}
 	if body.Data.Today, err = reader.CallerUsage(x.ctx(), x.caller, day); err != nil {
 		return err
 	}

@@ -39,9 +39,14 @@ type Lease interface {
 
 // Options makes a Service.
 type Options struct {
-	Router   Router
-	Guard    *Guard   // sheds load before anything is reserved; nil = never
-	Admit    Admitter // nil = no limits
+	Router Router
+	Guard  *Guard   // sheds load before anything is reserved; nil = never
+	Admit  Admitter // nil = no limits
+
+	// Bounded reports whether there is any limit that a call may meet; those
+	// for which there is none are not brought before Admit. nil = every call is.
+	Bounded func(m *llm.Meta) bool
+
 	Observer Observer // nil = nobody
 	Models   []Model  // what GET /v1/models lists, before the caller's permissions
 
@@ -99,7 +104,7 @@ func (s *Service) do(ctx context.Context, c *llm.Call) (*llm.Reply, error) {
 
 // perform reserves what the call may use and asks the targets.
 func (s *Service) perform(ctx context.Context, c *llm.Call, r *route.Route, deadline time.Time) (*llm.Reply, error) {
-	if s.o.Admit == nil {
+	if s.o.Admit == nil || s.o.Bounded != nil && !s.o.Bounded(c.Meta) {
 		return s.try(ctx, c, r, deadline)
 	}
 	return s.admitted(ctx, c, func() (*llm.Reply, error) { return s.try(ctx, c, r, deadline) })

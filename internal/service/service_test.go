@@ -409,6 +409,19 @@ func TestAdmission(t *testing.T) {
 	}
 }
 
+// What no limit bounds is not brought before Admit.
+func TestAdmissionOfTheBounded(t *testing.T) {
+	a, bounded := &fakeAdmit{}, false
+	s := New(Options{Router: fakeRouter{targets: []*route.Target{answers("a", "hi")}}, Admit: a, Bounded: func(*llm.Meta) bool { return bounded }})
+	if _, err := s.Do(t.Context(), call("")); err != nil || len(a.settled) != 0 {
+		t.Errorf("settled %+v, %v", a.settled, err)
+	}
+	bounded = true
+	if _, err := s.Do(t.Context(), call("")); err != nil || len(a.settled) != 1 {
+		t.Errorf("settled %+v, %v", a.settled, err)
+	}
+}
+
 func TestAdmissionRefusesAndSurvivesAPanic(t *testing.T) {
 	a := &fakeAdmit{refuse: llm.Errorf(llm.KindRateLimited, "slow down")}
 	bang := target("a", func(context.Context, *llm.Call) (*llm.Reply, error) { panic("bang") })

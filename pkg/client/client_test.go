@@ -297,7 +297,7 @@ func TestStatusKinds(t *testing.T) {
 	}
 }
 
-const usageData = `{"key":"app","tenant":"team","today":{"from":"2026-01-02T00:00:00Z","requests":3,"input_tokens":10,"cached_input_tokens":1,"output_tokens":20,"reasoning_tokens":2,"estimated_tokens":4,"unpriced_requests":1,"cost":{"amount":0.5,"currency":"USD"}},"month":%s,"limits":[{"name":"rps"}],"more":1}`
+const usageData = `{"key":"app","tenant":"team","today":{"from":"2026-01-02T00:00:00Z","requests":3,"input_tokens":10,"cached_input_tokens":1,"output_tokens":20,"reasoning_tokens":2,"estimated_tokens":4,"unpriced_requests":1,"cost":{"amount":0.5,"currency":"USD"}},"month":%s,"limits":{"key":{"name":"app","requests":{"limit":20,"rps":10,"used":3,"remaining":17,"reset_at":"2026-01-02T03:04:05Z"},"budget":{"day":{"limit":0.5,"used":0.75,"remaining":0}}}},"more":1}`
 
 func TestUsage(t *testing.T) {
 	data := fmt.Sprintf(usageData, `"changed its form"`)
@@ -306,8 +306,11 @@ func TestUsage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	reset := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	limits := &LimitsUse{Name: "app", Requests: &LimitUse{Limit: 20, RPS: 10, Used: 3, Remaining: 17, ResetAt: &reset}}
+	limits.Budget.Day = &LimitUse{Limit: 0.5, Used: 0.75}
 	want := &UsageReport{
-		Key: "app", Tenant: "team", RequestID: "r1", Raw: json.RawMessage(data), Limits: json.RawMessage(`[{"name":"rps"}]`),
+		Key: "app", Tenant: "team", RequestID: "r1", Raw: json.RawMessage(data), Limits: OwnLimits{Key: limits},
 		Today: Use{time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC), 3, 10, 1, 20, 2, 4, 1, &Cost{"0.5", "USD"}},
 	}
 	if d := cmp.Diff(want, r); d != "" {
