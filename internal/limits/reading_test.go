@@ -8,8 +8,8 @@ import (
 	"github.com/llm-gateway/llm-gateway/internal/llm"
 )
 
-// reader is what both engines are besides.
-type reader interface {
+// readable is what both engines are besides.
+type readable interface {
 	Engine
 	Read(ctx context.Context, rules []Named) ([]Reading, error)
 }
@@ -21,8 +21,8 @@ func full() Rule {
 // TestRead: both engines tell the same of the same calls.
 func TestRead(t *testing.T) {
 	for name, mk := range map[string]func() reader{
-		"memory": func() reader { return NewMemory(nil) },
-		"redis":  func() reader { return engine(t, server(t), nil) },
+		"memory": func() readable { return NewMemory(nil) },
+		"redis":  func() readable { return engine(t, server(t), nil) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := mk()
