@@ -20,7 +20,7 @@ func full() Rule {
 
 // TestRead: both engines tell the same of the same calls.
 func TestRead(t *testing.T) {
-	for name, mk := range map[string]func() reader{
+	for name, mk := range map[string]func() readable{
 		"memory": func() readable { return NewMemory(nil) },
 		"redis":  func() readable { return engine(t, server(t), nil) },
 	} {
