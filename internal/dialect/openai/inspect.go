@@ -25,6 +25,7 @@ type inspector struct {
 	calls    bool // a tool call has been seen
 	finished bool
 	done     bool
+	plain    pattern
 }
 
 var doneTail = []byte(doneEvent)
@@ -45,10 +46,14 @@ func (i *inspector) Inspect(ev sse.Event) (dialect.Verdict, error) {
 	if string(ev.Name) == "error" {
 		return dialect.Verdict{}, i.codec.DecodeError(0, data)
 	}
+	if n, ok := i.plain.match(data); ok {
+		return dialect.Verdict{TextBytes: n}, nil
+	}
 	v := dialect.Verdict{TextBytes: textBytes(data)}
 	i.calls = i.calls || hasCalls(data)
 	if !tells(data) && (i.begun || v.TextBytes > 0) {
 		i.begun = true
+		i.plain.learn(data, v.TextBytes)
 		return v, nil
 	}
 	return v, i.parse(data, &v)
@@ -213,11 +218,14 @@ func skipSpace(b []byte) []byte {
 	return b
 }
 
+// textKeys are the members that hold an answer's text, the likeliest first.
+var textKeys = [...][]byte{keyContent, keyReasoning, keyThought, keyArguments, keyRefusal}
+
 // textBytes estimates how many bytes of answer a chunk carries: the length of
 // its content in JSON form, or of what stands in its place. An array of parts
 // counts by its texts.
 func textBytes(data []byte) int {
-	for _, key := range [...][]byte{keyContent, keyReasoning, keyThought, keyArguments, keyRefusal} {
+	for _, key := range textKeys {
 		v := after(data, key)
 		if v == nil {
 			continue
