@@ -8,6 +8,7 @@ import (
 
 const (
 	defaultBuffer   = 4 << 10
+	wideBuffer      = 32 << 10
 	defaultMaxEvent = 8 << 20
 
 	// keepFactor times the initial buffer is what a reader may hold on to
@@ -29,6 +30,10 @@ var errReleased = errors.New("sse: reader was released")
 // nature: streams come and go, and each needs one for its lifetime.
 var buffers = sync.Pool{New: func() any { return new([defaultBuffer]byte) }}
 
+// wides holds the buffers of bursts: what comes faster than it is read is read
+// in few large pieces. A stream that has to wait gives its one back first.
+var wides = sync.Pool{New: func() any { return new([wideBuffer]byte) }}
+
 // Options tunes a Reader. The zero value is good for language model streams.
 type Options struct {
 	Buffer   int // initial buffer in bytes; 0 = 4 KiB
@@ -46,6 +51,8 @@ type Reader struct {
 
 	buf   []byte
 	pool  *[defaultBuffer]byte // backs buf while that is a pooled buffer
+	wide  *[wideBuffer]byte    // backs buf during a burst
+	burst bool                 // the last read filled all the room that it had: more is waiting
 	end   int                  // buf[:end] is filled
 	start int                  // where the event that is being scanned begins
 	scan  scan
@@ -160,7 +167,12 @@ func (r *Reader) fail(err error) (Event, error) {
 
 // fill reads once, after making room.
 func (r *Reader) fill() {
-	if r.start > 0 || r.buf == nil {
+	switch {
+	case r.burst && r.pool != nil:
+		r.widen()
+	case !r.burst && r.wide != nil && r.end-r.start <= r.initial/2:
+		r.narrow()
+	case r.start > 0 || r.buf == nil:
 		r.compact()
 	}
 	if r.end == len(r.buf) {
@@ -169,6 +181,7 @@ func (r *Reader) fill() {
 	for range maxEmptyReads {
 		n, err := r.src.Read(r.buf[r.end:])
 		r.end += n
+		r.burst = r.end == len(r.buf)
 		if err != nil {
 			r.err = err
 			return
@@ -189,6 +202,23 @@ func (r *Reader) compact() {
 	r.start = 0
 }
 
+// widen takes a large buffer for a burst.
+func (r *Reader) widen() {
+	w := wides.Get().(*[wideBuffer]byte)
+	r.end = copy(w[:], r.buf[r.start:r.end])
+	r.drop()
+	r.start, r.buf, r.wide = 0, w[:], w
+}
+
+// narrow gives the large buffer back before a read that may have to wait.
+func (r *Reader) narrow() {
+	small := r.acquire()
+	r.end = copy(small, r.buf[r.start:r.end])
+	r.start = 0
+	wides.Put(r.wide)
+	r.buf, r.wide = small, nil
+}
+
 // grow doubles the buffer, to no more than is needed to see that an event is
 // too long.
 func (r *Reader) grow() {
@@ -207,7 +237,7 @@ func (r *Reader) shrink() {
 	if cap(r.joined) > 2*limit {
 		r.joined = nil
 	}
-	if len(r.buf) <= limit || r.end-r.start > r.initial {
+	if len(r.buf) <= limit || r.wide != nil || r.end-r.start > r.initial {
 		return
 	}
 	small := r.acquire()
@@ -227,7 +257,10 @@ func (r *Reader) drop() {
 	if r.pool != nil {
 		buffers.Put(r.pool)
 	}
-	r.buf, r.pool = nil, nil
+	if r.wide != nil {
+		wides.Put(r.wide)
+	}
+	r.buf, r.pool, r.wide = nil, nil, nil
 }
 
 // joinData appends the values of the data lines in rest, each behind a \n.

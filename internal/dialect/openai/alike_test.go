@@ -98,7 +98,6 @@ func FuzzAlike(f *testing.F) {
 	})
 }
 
-
 func BenchmarkInspectorFirst(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
