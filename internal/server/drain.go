@@ -34,6 +34,7 @@ type door struct {
 type guest struct {
 	net.Conn
 	known atomic.Bool
+	held  *[]byte // what waits to be written together; nil = nothing waits, see cork.go
 }
 
 type doorway struct {

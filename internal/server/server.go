@@ -66,6 +66,7 @@ func (s *Server) newHTTP(base context.Context, h http.Handler) *http.Server {
 		ErrorLog:                     slog.NewLogLogger(s.o.Logger.Handler(), slog.LevelDebug),
 		DisableGeneralOptionsHandler: true,
 		ConnState:                    s.door.state,
+		ConnContext:                  withGuest,
 	}
 }
 

@@ -92,8 +92,7 @@ func (x *exchange) push(events []byte) error {
 	} else {
 		x.startStream()
 	}
-	x.send(events)
-	return x.flush()
+	return x.sendNow(events)
 }
 
 func (x *exchange) startStream() {
