@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/llm-gateway/llm-gateway/internal/dialect"
@@ -42,6 +43,8 @@ type API struct {
 	o     Options
 	token [sha256.Size]byte
 	mux   *http.ServeMux
+
+	profiling atomic.Bool // a rate of the runtime is switched on for a profile
 }
 
 // New makes the handler for the paths under /admin/v1/.
@@ -117,6 +120,7 @@ func (a *API) routes() []row {
 		{"GET /admin/v1/requests", a.o.Traffic != nil, a.requests},
 		{"GET /admin/v1/overview", a.o.Traffic != nil, a.overview},
 		{"GET /admin/v1/config", a.o.Settings != nil, a.config},
+		{"GET /admin/v1/debug/pprof/{name}", true, a.profile},
 		{"POST /admin/v1/reload", a.o.Settings != nil, a.reload},
 	}
 }
