@@ -57,6 +57,7 @@ type App struct {
 
 	credentials credentialUses
 	ops         operators
+	cache       *answers // nil = none can be kept
 
 	mu      sync.Mutex // guards what follows
 	current *snapshot
@@ -82,6 +83,7 @@ func New(o Options) (*App, error) {
 		return nil, errors.Join(err, a.close())
 	}
 	a.newCallers()
+	a.openCache(o.Config)
 	if err := a.openLedger(o.Config); err != nil {
 		return nil, errors.Join(err, a.close())
 	}

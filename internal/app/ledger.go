@@ -99,7 +99,7 @@ func (a *App) refused(c *llm.Call, e *llm.Error) {
 // recordOf is what a call alone tells.
 func recordOf(c *llm.Call) ledger.Record {
 	m := c.Meta
-	r := ledger.Record{RequestID: m.RequestID, Route: m.Route, Op: c.Op, Dialect: c.Dialect, Stream: c.Stream, Tags: m.Tags}
+	r := ledger.Record{RequestID: m.RequestID, Route: m.Route, Cache: m.Cache, Op: c.Op, Dialect: c.Dialect, Stream: c.Stream, Tags: m.Tags}
 	if m.Caller != nil {
 		r.Principal, r.Tenant, r.Labels = m.Caller.Name, m.Caller.Tenant, m.Caller.Labels
 	}
@@ -147,6 +147,8 @@ func usageOf(c *llm.Call, d *llm.Done) llm.Usage {
 	switch {
 	case c.Op == llm.OpCountTokens:
 		return llm.Usage{Source: llm.UsageReported}
+	case d.Outcome() == llm.HedgeLost && d.Usage.Source == llm.UsageUnknown && !d.Stream:
+		return calledOff(c)
 	case d.Stream && d.Usage.Source == llm.UsageUnknown:
 		return ledger.Estimate(*d, promptBytes(c))
 	}

@@ -57,7 +57,7 @@ func (a *App) build(cfg *config.Config) (*snapshot, error) {
 	s := &snapshot{cfg: cfg, limiter: a.limiter(cfg, table), table: table, guard: a.guard(cfg.Overload), loaded: time.Now()}
 	s.service = service.New(service.Options{
 		Router: table, Guard: s.guard, Admit: admitter{s.limiter}, Bounded: s.limiter.Bounds, Observer: fallbacks{a.metrics, a.tracer},
-		Models: models(cfg, prices), Refused: a.refused,
+		Models: models(cfg, prices), Refused: a.refused, Policies: a.policies(cfg, table), Served: a.served,
 	})
 	var closeAuth func()
 	if s.auth, closeAuth, err = newAuth(cfg.Auth); err != nil {
@@ -197,6 +197,9 @@ func (a *App) Reload(_ context.Context, cfg *config.Config) error {
 	}
 	if !reflect.DeepEqual(old.cfg.Telemetry.Traces, cfg.Telemetry.Traces) {
 		a.log.Warn("the settings of telemetry.traces stay as they were: they need a restart")
+	}
+	if old.cfg.Cache.Store != cfg.Cache.Store || old.cfg.Cache.MaxSize != cfg.Cache.MaxSize {
+		a.log.Warn("cache.store and cache.max_size stay as they were: they need a restart")
 	}
 	if sameLimits(old.cfg.Limits, cfg.Limits) {
 		next.edge.Limit = old.edge.Limit // a reload fills no bucket

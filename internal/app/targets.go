@@ -47,6 +47,7 @@ type state struct {
 	budgets  registry[config.Retry, *chain.RetryBudget]
 	health   registry[string, *route.Health] // made anew with other credentials
 	guards   registry[config.Overload, *service.Guard]
+	hedges   registry[config.Hedge, *service.Hedge]
 }
 
 // targets makes the targets of one snapshot: a chain for each provider and

@@ -13,7 +13,7 @@ import (
 const OutcomeRejected = "rejected"
 
 // Record is one attempt at an upstream and how it ended, or one request that
-// was refused before any. Its maps are read later and must not be changed once
+// made none: it was refused before, or had the answer of another one. Its maps are read later and must not be changed once
 // the record has been handed over.
 type Record struct {
 	RequestID  string
@@ -35,7 +35,7 @@ type Record struct {
 	Outcome string // llm.Done.Outcome, or OutcomeRejected
 	Kind    string // the error's kind; "" without one
 
-	Usage    llm.Usage
+	Usage    llm.Usage // without an attempt, what the kept or shared answer says: it is not summed
 	Cost     llm.Money
 	Price    string // which price it was: the catalogue's date, or a word for another origin
 	Unpriced bool   // there is no price, so Cost says nothing
@@ -44,7 +44,7 @@ type Record struct {
 	FirstToken time.Duration // until the first piece of a stream; 0 when none came
 	Took       time.Duration // until the attempt had ended
 
-	Cache  string            // hit, miss, shared; "" when no cache was asked
+	Cache  string            // hit, miss, shared, bypass; "" when no cache was asked
 	Labels map[string]string // the caller's
 	Tags   map[string]string // the client's metadata
 }

@@ -90,7 +90,9 @@ func sumsOf(r *Record) Sums {
 		Input: u.Input, CachedInput: u.CachedInput, CacheWrite: u.CacheWrite, Output: u.Output, Reasoning: u.Reasoning,
 		Cost: r.Cost,
 	}
-	if u.Source == llm.UsageEstimated {
+	if r.Attempt == 0 { // what its answer had cost to make is not spent again
+		s.Input, s.CachedInput, s.CacheWrite, s.Output, s.Reasoning, s.Cost = 0, 0, 0, 0, 0, 0
+	} else if u.Source == llm.UsageEstimated {
 		s.EstimatedInput, s.EstimatedOutput = u.Input, u.Output
 	}
 	return s

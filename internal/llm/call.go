@@ -130,12 +130,23 @@ type Meta struct {
 	Quota     *Quota            // where admission tells what is left; nil when nobody asks
 	Tags      map[string]string // the client's metadata
 
+	// Cache is what the route's cache had to do with the call: hit, miss, shared
+	// (with an identical call under way), bypass; "" when none was asked. The
+	// service sets it.
+	Cache string
+
 	// Path is the way that the call took through its route, when the first
 	// target did not simply answer: each target with what became of it. The
 	// service sets it before it returns.
 	Path string
 
 	attempts atomic.Int32
+}
+
+// Detached returns a Meta of the same request for work that may go on after the
+// request has been answered. It counts attempts of its own.
+func (m *Meta) Detached() *Meta {
+	return &Meta{RequestID: m.RequestID, TraceID: m.TraceID, Sampled: m.Sampled, Route: m.Route, Caller: m.Caller, Tags: m.Tags, Cache: m.Cache}
 }
 
 // NextAttempt counts one attempt of the request and returns its running number,
@@ -155,6 +166,8 @@ type Call struct {
 	Raw     []byte  // the client's body, whole; nil for a call made in the program
 	Peek    Peek    // what a scan of Raw found
 	Drop    bool    // the client asked that unsupported members be dropped, not refused
+	NoCache bool    // the client wants no answer that was given before
+	NoStore bool    // nor that this one be kept; implies NoCache
 	Forward []Header
 	Meta    *Meta // never nil behind the service
 

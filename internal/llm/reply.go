@@ -24,7 +24,7 @@ type Reply struct {
 	Attempts int           // upstream attempts made, by all targets
 	Upstream time.Duration // time spent waiting for upstreams and back-off, until this reply came
 	Dropped  []string      // request members left out on the client's wish
-	Cache    string        // hit, miss, shared; "" when no cache was asked
+	Cache    string        // hit, miss, shared, bypass; "" when no cache was asked
 	ID       string        // the upstream's request id, for logs
 	Price    Pricer        // what the target charges; nil when that is unknown
 }
@@ -56,10 +56,16 @@ type Done struct {
 	TextBytes int64     // bytes of answer text received
 }
 
+// HedgeLost is the code of the error that ends a call which another target has
+// answered sooner, and the outcome of such a call.
+const HedgeLost = "hedge_lost"
+
 // Outcome returns the one word that the ledger, logs and metrics use: complete,
-// client_gone, upstream_cut, or the error's kind.
+// client_gone, upstream_cut, hedge_lost, or the error's kind.
 func (d Done) Outcome() string {
 	switch {
+	case d.Err != nil && d.Err.Code == HedgeLost:
+		return HedgeLost
 	case d.Gone || (d.Err != nil && d.Err.Kind == KindCanceled):
 		return "client_gone"
 	case d.Err == nil:
@@ -234,6 +240,17 @@ func (t *tracked) Close() error {
 	err := t.inner.Close()
 	t.end(Done{Gone: true})
 	return err
+}
+
+// Abandon closes a reply that nobody will read, for a reason of the gateway's
+// own: what OnDone has registered is told e, and not that the client left.
+func Abandon(r *Reply, e *Error) {
+	if r == nil || r.Stream == nil {
+		return
+	}
+	t := track(r)
+	_ = t.inner.Close() // nobody is left to tell
+	t.end(Done{Err: e})
 }
 
 func (t *tracked) end(how Done) {

@@ -95,7 +95,7 @@ func (x *exchange) log(now time.Time) {
 	if !handler.Enabled(ctx, level) {
 		return
 	}
-	var attrs [16]slog.Attr
+	var attrs [18]slog.Attr
 	a := append(attrs[:0], slog.String("request_id", x.id))
 	a = appendString(a, "trace_id", x.trace())
 	a = appendString(a, "key", x.caller.Name)
@@ -109,6 +109,7 @@ func (x *exchange) log(now time.Time) {
 	if x.rec.attempts > 0 {
 		a = append(a, slog.Int("attempts", x.rec.attempts))
 	}
+	a = appendString(a, "cache", x.rec.cache)
 	a = appendString(a, "path", x.rec.path)
 	a = append(a, slog.Float64("latency_ms", ms(now.Sub(x.start))))
 	if d := x.overhead(now); d >= 0 {

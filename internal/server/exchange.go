@@ -58,6 +58,7 @@ type record struct {
 	path     string // the way through the route, when it was not the straight one
 	routed   bool   // route is one of a bounded set of names
 	stream   bool
+	cache    string // what the route's cache had to do with it
 	upstream time.Duration
 	timed    bool      // one call was to be made, so overhead has a meaning
 	firstAt  time.Time // first piece of a stream's answer written

@@ -23,6 +23,7 @@ func call(x *exchange) error {
 	x.called = true
 	reply, err := x.snap.Service.Do(x.ctx(), &c.Call)
 	x.rec.asked(&c.Call)
+	x.facts.Cache = c.meta.Cache
 	x.limitHeaders(&c.quota)
 	if err != nil {
 		return x.estimated(c, err)
@@ -79,12 +80,13 @@ func (x *exchange) newCall(raw []byte, id string) (*clientCall, error) {
 	if err != nil {
 		return nil, err
 	}
+	noCache, noStore := cacheControl(x.req.Header)
 	c := &clientCall{codec: x.ep.client}
 	c.meta = llm.Meta{RequestID: id, TraceID: x.trace(), Sampled: x.sampled, Caller: x.caller, Quota: &c.quota}
 	c.Call = llm.Call{
 		Op: x.ep.op, Dialect: x.ep.dialect, Model: peek.Model, Raw: raw, Peek: peek,
 		Stream: peek.Stream && x.ep.op == llm.OpChat,
-		Drop:   drop, Forward: forward(x.req.Header, x.snap.Forward), Meta: &c.meta,
+		Drop:   drop, NoCache: noCache, NoStore: noStore, Forward: forward(x.req.Header, x.snap.Forward), Meta: &c.meta,
 	}
 	c.Request = c.request
 	if x.ep.dialect == llm.DialectNative {
@@ -117,7 +119,7 @@ func (c *clientCall) gatewayMembers(start time.Time) error {
 // asked notes what a call asks for: its metadata and the route that it took; the service writes it down in Meta.
 // An unknown model is shown as asked for, cut to a sane length.
 func (r *record) asked(c *llm.Call) {
-	r.tags, r.path, r.stream = c.Meta.Tags, c.Meta.Path, c.Stream
+	r.tags, r.path, r.cache, r.stream = c.Meta.Tags, c.Meta.Path, c.Meta.Cache, c.Stream
 	r.route, r.routed = c.Meta.Route, c.Meta.Route != ""
 	if !r.routed {
 		r.route = shownModel(c.Model)

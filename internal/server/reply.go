@@ -64,9 +64,6 @@ func (x *exchange) send(p []byte) {
 // replyHeaders sets the headers that tell about the call.
 func (x *exchange) replyHeaders(r *llm.Reply) {
 	x.gatewayHeaders()
-	if r.Cache != "" {
-		x.set("X-Gateway-Cache", r.Cache)
-	}
 	if len(r.Dropped) > 0 {
 		x.set("X-Gateway-Dropped", strings.Join(r.Dropped, ", "))
 	}
@@ -79,6 +76,9 @@ func (x *exchange) gatewayHeaders() {
 	}
 	if x.rec.model != "" {
 		x.set("X-Gateway-Model", x.rec.model)
+	}
+	if x.facts.Cache != "" {
+		x.set("X-Gateway-Cache", x.facts.Cache)
 	}
 	if x.rec.attempts > 0 {
 		x.set("X-Gateway-Attempts", strconv.Itoa(x.rec.attempts))

@@ -50,6 +50,14 @@ type Options struct {
 	Observer Observer // nil = nobody
 	Models   []Model  // what GET /v1/models lists, before the caller's permissions
 
+	// Policies are what single routes have besides; nil = nothing.
+	Policies map[*route.Route]*Policy
+
+	// Served is told of every call that was answered without asking a
+	// provider, or that failed while it waited for such an answer, when it has
+	// ended. It must not block. nil = nobody.
+	Served func(c *llm.Call, how Served)
+
 	// Refused is told of every call that failed before any attempt at an
 	// upstream: no such model, not allowed, over a limit, every circuit open.
 	// It must not block. nil = nobody.
@@ -80,8 +88,8 @@ func (nobody) FellBack(context.Context, string, string, string) {}
 // here. The reply must be closed. Errors are always *llm.Error.
 func (s *Service) Do(ctx context.Context, c *llm.Call) (*llm.Reply, error) {
 	reply, err := s.do(ctx, c)
-	if err != nil && s.o.Refused != nil && c.Meta.Attempts() == 0 {
-		s.o.Refused(c, llm.AsError(err))
+	if err != nil && c.Meta.Cache == "" {
+		s.refused(c, err)
 	}
 	return reply, err
 }
@@ -104,6 +112,9 @@ func (s *Service) do(ctx context.Context, c *llm.Call) (*llm.Reply, error) {
 
 // perform reserves what the call may use and asks the targets.
 func (s *Service) perform(ctx context.Context, c *llm.Call, r *route.Route, deadline time.Time) (*llm.Reply, error) {
+	if p := s.policy(r); p != nil && p.Cache != nil {
+		return s.cached(ctx, c, r, p)
+	}
 	if s.o.Admit == nil || s.o.Bounded != nil && !s.o.Bounded(c.Meta) {
 		return s.try(ctx, c, r, deadline)
 	}
@@ -116,6 +127,11 @@ func (s *Service) admitted(ctx context.Context, c *llm.Call, do func() (*llm.Rep
 	if err != nil {
 		return nil, err
 	}
+	return underLease(lease, do)
+}
+
+// underLease performs a call that has been admitted, and settles when it ends.
+func underLease(lease Lease, do func() (*llm.Reply, error)) (*llm.Reply, error) {
 	settled := false
 	defer func() {
 		if !settled { // a panic on the way: the slot must not leak

@@ -17,35 +17,91 @@ func (s *Service) try(ctx context.Context, c *llm.Call, r *route.Route, deadline
 	if err != nil {
 		return nil, err
 	}
-	w := way{skipped: plan.Skipped}
-	sum := spent{}
-	var failed *llm.Error
-	for i, t := range plan.Targets {
+	t := tries{s: s, c: c, r: r, deadline: deadline, targets: plan.Targets, way: way{skipped: plan.Skipped}}
+	if p := s.policy(r); p != nil && p.Hedge != nil && len(t.targets) > 1 {
+		hedged := t // this one escapes
+		return s.tryHedged(ctx, &hedged, p.Hedge)
+	}
+	return t.rest(ctx, 0)
+}
+
+// tries is one call on its way through the targets of its plan.
+type tries struct {
+	s        *Service
+	c        *llm.Call
+	r        *route.Route
+	deadline time.Time
+	targets  []*route.Target
+	way      way
+	sum      spent
+	worst    *llm.Error // the error to show, if it comes to that
+}
+
+// rest asks the targets one after the other, from one on.
+func (t *tries) rest(ctx context.Context, from int) (*llm.Reply, error) {
+	for i := from; i < len(t.targets); i++ {
 		if i > 0 {
-			s.o.Observer.FellBack(ctx, r.Name, plan.Targets[i-1].Label, t.Label)
+			t.s.o.Observer.FellBack(ctx, t.r.Name, t.targets[i-1].Label, t.targets[i].Label)
 		}
-		call := c.WithModel(t.Model)
-		call.Deadline, call.Elsewhere = deadline, i+1 < len(plan.Targets)
-		reply, err := r.Do(ctx, t, call)
+		reply, err := t.r.Do(ctx, t.targets[i], t.call(i))
 		if err == nil {
-			w.answered(c, t)
-			sum.settle(reply, t)
-			return reply, nil
+			return t.answered(i, reply), nil
 		}
-		e := llm.AsError(err)
-		w.failed(t, e)
-		sum.add(e)
-		failed = worse(failed, e)
-		if !e.Kind.Traits().NextTarget || ctx.Err() != nil || !time.Now().Before(deadline) {
+		if !t.failed(ctx, i, err) {
 			break
 		}
 	}
-	w.end(c)
+	return nil, t.end()
+}
+
+// call is the call to a target.
+func (t *tries) call(i int) *llm.Call {
+	call := t.c.WithModel(t.targets[i].Model)
+	call.Deadline, call.Elsewhere = t.deadline, i+1 < len(t.targets)
+	return call
+}
+
+// answered completes the reply of a target.
+func (t *tries) answered(i int, reply *llm.Reply) *llm.Reply {
+	t.way.answered(t.c, t.targets[i])
+	t.sum.settle(reply, t.targets[i])
+	return reply
+}
+
+// failed notes how a target failed, and reports whether others may be asked.
+func (t *tries) failed(ctx context.Context, i int, err error) bool {
+	e := llm.AsError(err)
+	t.note(i, e)
+	return t.goesOn(ctx, e)
+}
+
+func (t *tries) note(i int, e *llm.Error) {
+	t.way.failed(t.targets[i], e)
+	t.sum.add(e)
+	t.worst = worse(t.worst, e)
+}
+
+// lost notes a target whose call was called off.
+func (t *tries) lost(i int) {
+	t.way.begin()
+	t.way.trail.Add(t.targets[i], llm.HedgeLost)
+	t.sum.attempts++
+}
+
+// goesOn reports whether others may be asked after an error.
+func (t *tries) goesOn(ctx context.Context, e *llm.Error) bool {
+	return e.Kind.Traits().NextTarget && ctx.Err() == nil && time.Now().Before(t.deadline)
+}
+
+// end is the error when nobody has answered.
+func (t *tries) end() *llm.Error {
+	t.way.end(t.c)
+	failed := t.worst
 	if failed == nil {
-		failed = llm.Errorf(llm.KindInternal, "the route %q has no targets", r.Name)
+		failed = llm.Errorf(llm.KindInternal, "the route %q has no targets", t.r.Name)
 	}
-	failed.Attempts, failed.Upstream = sum.attempts, sum.upstream
-	return nil, failed
+	failed.Attempts, failed.Upstream = t.sum.attempts, t.sum.upstream
+	return failed
 }
 
 // way is the way of one call through its route. It costs nothing while the

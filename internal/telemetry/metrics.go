@@ -37,6 +37,7 @@ type Metrics struct {
 	perToken    *prometheus.HistogramVec // provider, model
 	reloads     *prometheus.CounterVec   // result
 	cache       *prometheus.CounterVec   // result
+	hedges      *prometheus.CounterVec   // route, result
 	canary      *prometheus.GaugeVec     // route
 	unpriced    *prometheus.CounterVec   // provider, model
 	redisUp     *prometheus.GaugeVec     // none; a series only once there is a Redis
@@ -44,6 +45,7 @@ type Metrics struct {
 	targetCache *handles[targetKey, *Target]
 	endpoints   *handles[string, *Endpoint]
 	rejections  *handles[string, prometheus.Counter]
+	hedgeCounts *handles[hedgeKey, prometheus.Counter]
 }
 
 // Buckets for model latencies: from a cached token to a long reasoning answer.
@@ -62,6 +64,7 @@ func NewMetrics(version, commit string) *Metrics {
 	m.targetCache = newHandles(m.newTarget)
 	m.endpoints = newHandles(m.newEndpoint)
 	m.rejections = newHandles(func(reason string) prometheus.Counter { return m.rejected.WithLabelValues(reason) })
+	m.hedgeCounts = newHandles(m.newHedged)
 	build := m.gaugeVec("gateway_build_info", "Always 1; the labels tell what is running.", "version", "commit", "goversion")
 	build.WithLabelValues(version, commit, runtime.Version()).Set(1)
 	m.registry.MustRegister(
@@ -95,7 +98,8 @@ func (m *Metrics) declareLLM() {
 	m.unpriced = m.counterVec("llm_unpriced_requests_total", "Calls whose model has no known price.", pm...)
 	m.retries = m.counterVec("llm_retries_total", "Attempts repeated at the same target, by the kind of the failure.", "provider", "reason")
 	m.fallbacks = m.counterVec("llm_fallbacks_total", "Moves to the next target, as provider/model.", "route", "from", "to")
-	m.cache = m.counterVec("llm_cache_total", "Cache look-ups by result (hit, miss, shared).", "result")
+	m.cache = m.counterVec("llm_cache_total", "Cache look-ups by result (hit, miss, shared, bypass).", "result")
+	m.hedges = m.counterVec("llm_hedges_total", "Calls whose first target was slow, by what became of asking a second one (won, lost, failed, no_budget).", "route", "result")
 	m.streams = m.gauge("llm_streams_in_flight", "Streams open to clients.")
 	m.circuit = m.gaugeVec("llm_circuit_state", "Circuit breaker: 0 closed, 1 half-open, 2 open.", pm...)
 	m.canary = m.gaugeVec("llm_canary_weight", "Share of traffic on the canary candidate, in percent.", "route")

@@ -1,0 +1,31 @@
+package tasks
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestCloseWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var g Group
+		ended := 0
+		for i := range 3 {
+			if !g.Go(func() { time.Sleep(time.Duration(i) * time.Second); ended++ }) {
+				t.Fatal("an open group takes nothing")
+			}
+		}
+		start := time.Now()
+		g.Close()
+		if ended != 3 || time.Since(start) != 2*time.Second {
+			t.Errorf("%d had ended after %v", ended, time.Since(start))
+		}
+		if g.Go(func() { ended++ }) {
+			t.Error("a closed group takes more")
+		}
+		g.Close()
+		if ended != 3 {
+			t.Error("it ran all the same")
+		}
+	})
+}
