@@ -224,7 +224,11 @@ func (r *Redis) ask(ctx context.Context, l *Lease) (refusal, error) {
 
 func (r *Redis) leaseName(id uint64) string { return r.replica + ":" + strconv.FormatUint(id, 36) }
 
-// settle puts the corrections into the queue. It never waits.
+// settle puts the corrections into the queue. Money that a budget counts is
+// waited for, at most the time-out long: the call counts as in flight until all
+// replicas know what it has spent, so that a budget is overshot by the calls in
+// flight and no more. The wait is that of a batch, which many share. What has
+// not arrived by then stays in the queue.
 func (r *Redis) settle(l *Lease, u used) {
 	if l.id == 0 {
 		r.local.settle(l, u)
@@ -233,7 +237,17 @@ func (r *Redis) settle(l *Lease, u used) {
 	}
 	r.queue.closed(l.id)
 	var room [scopes]entry
-	list := room[:0]
+	list, money := r.corrections(room[:0], l, u)
+	r.queue.put(list...)
+	if money && r.up.Load() {
+		mark, _ := r.queue.mark()
+		r.queue.await(context.Background(), mark, r.o.Timeout) // whether the client is still there does not matter
+	}
+}
+
+// corrections appends what a settlement changes, and reports whether it spends
+// money that a budget counts.
+func (r *Redis) corrections(list []entry, l *Lease, u used) (_ []entry, money bool) {
 	for i, s := range l.subjects[:l.n] {
 		e := entry{subject: s, second: l.slots[i]}
 		if s.Rule.Concurrency > 0 {
@@ -245,13 +259,14 @@ func (r *Redis) settle(l *Lease, u used) {
 		}
 		if s.Rule.budgeted() {
 			e.cost = u.cost
+			money = money || u.cost > 0
 			s.state.spend(u.cost, r.local)
 		}
 		if !e.empty() {
 			list = append(list, e)
 		}
 	}
-	r.queue.put(list...)
+	return list, money
 }
 
 // spent are the entries for money alone: that of calls made while Redis was
