@@ -53,6 +53,7 @@ func unresolved() *Config {
 
 func (c *Config) setDefaults() {
 	c.Limits.RPS = 100
+	c.Limits.BudgetAlerts = []Share{hundredPercent / 2, hundredPercent / 10 * 8, hundredPercent}
 }
 
 // AuthConfigured reports whether clients must authenticate.
@@ -68,6 +69,10 @@ type Limits struct {
 	TPM         int64   `yaml:"tpm"`         // tokens per minute, input and output together
 	Concurrency int     `yaml:"concurrency"` // requests in flight, streams included
 	Budget      Budget  `yaml:"budget"`
+
+	// BudgetAlerts are the shares of a budget that operators are told of when
+	// they are spent. None = those of limits, for the gateway 50, 80 and 100.
+	BudgetAlerts []Share `yaml:"budget_alerts"`
 }
 
 // burstUnset marks a burst that nobody gave; Load replaces it.

@@ -144,6 +144,9 @@ func TestValidation(t *testing.T) {
 		{"no name claim", "auth: {jwt: {jwks_url: 'https://x', claims: {name: ''}}}", "gw.yaml:1: auth.jwt.claims.name: is empty"},
 		// the rest
 		{"negative rate", "limits: {rps: -1}", "gw.yaml:1: limits.rps: must not be negative; 0 = no limit"},
+		{"budget alert of nothing", "limits: {budget_alerts: [0, 50]}", "gw.yaml:1: limits.budget_alerts: must ascend from above zero"},
+		{"many budget alerts", "limits: {budget_alerts: [1, 2, 3, 4, 5, 6, 7, 8, 9]}", "gw.yaml:1: limits.budget_alerts: has more than 8 shares"},
+		{"budget alerts out of order", "auth: {tenants: {a: {limits: {budget_alerts: [80, 50]}}}}", "gw.yaml:1: auth.tenants.a.limits.budget_alerts: must ascend from above zero"},
 		{"cache entry", "cache: {max_entry: 0}", "gw.yaml:1: cache.max_entry: must be above zero"},
 		{"cache size", "cache: {max_size: 1KiB}", "gw.yaml:1: cache.max_size: is less than cache.max_entry"},
 		{"cache in no Redis", "cache: {store: redis}", "gw.yaml:1: cache.store: is redis, but redis.url is not set"},

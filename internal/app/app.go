@@ -48,6 +48,7 @@ type App struct {
 	client   *http.Client
 	notify   *notify.Notifier // nil when a configuration is only checked
 	refusals refusals
+	budgets  budgetAlerts
 	connects atomic.Pointer[map[string]time.Duration] // see connectTimeouts
 	state    state
 	life     context.Context // for log lines that belong to no request
@@ -79,6 +80,8 @@ func New(o Options) (*App, error) {
 	}
 	a.client = provider.NewClient(provider.NewExchanger(a.transportOptions(o.Config.HTTP)))
 	a.openNotifier(o.Config)
+	a.budgets.notify = a.notify
+	a.metrics.Budgets(a.budgets.spendings)
 	if err := a.newLimits(o.Config.Redis); err != nil {
 		return nil, errors.Join(err, a.close())
 	}
@@ -92,6 +95,7 @@ func New(o Options) (*App, error) {
 		return nil, errors.Join(err, a.close())
 	}
 	a.current = snap
+	a.budgets.limiter.Store(snap.limiter)
 	a.warnNotYet(o.Config)
 	a.restoreBudgets(a.life, o.Config)
 	a.metrics.Credentials(a.credentials.list)

@@ -13,7 +13,7 @@ import (
 // They last as long as the App, as those of the configuration do.
 func (a *App) newCallers() {
 	a.callers = limits.NewCallers(limits.CallersOptions{
-		Engine: a.limits, Spent: a.spentByKey,
+		Engine: a.limits, Spent: a.spentByKey, Alerts: millionths(a.o.Config.Limits.BudgetAlerts),
 		Unknown: func(name string, err error) { a.budgetUnknown(a.life, limits.ScopeKey, name, err) },
 	})
 }

@@ -16,6 +16,7 @@ import (
 // long as the App: other settings of Redis need a restart.
 func (a *App) newLimits(c config.Redis) error {
 	memory := limits.NewMemory(nil)
+	memory.OnCrossing(a.budgets.crossed)
 	a.limits = memory
 	if c.URL.IsZero() {
 		return nil
@@ -30,6 +31,7 @@ func (a *App) newLimits(c config.Redis) error {
 	}
 	a.limits, a.redis = shared, shared
 	a.closers = append(a.closers, shared.Close)
+	a.shareBudgetAlerts(c)
 	return nil
 }
 
@@ -74,8 +76,9 @@ func (a *App) limiter(cfg *config.Config, table *route.Table) *limits.Limiter {
 // limitRules collects the limits of a configuration. Those of provider accounts
 // are the chains', as every attempt pays for them and not every call.
 func (a *App) limitRules(cfg *config.Config) limits.Rules {
+	def := cfg.Limits.BudgetAlerts
 	r := limits.Rules{
-		Gateway: limitRule(cfg.Limits), Tenants: map[string]limits.Rule{}, Keys: map[string]limits.Rule{}, Routes: map[string]limits.Rule{},
+		Gateway: limitRule(cfg.Limits, def), Tenants: map[string]limits.Rule{}, Keys: map[string]limits.Rule{}, Routes: map[string]limits.Rule{},
 	}
 	if a.redis == nil {
 		// The server's own bucket is all there is to the rate of one process.
@@ -83,21 +86,36 @@ func (a *App) limitRules(cfg *config.Config) limits.Rules {
 		r.Gateway.RPS = 0
 	}
 	for name, t := range cfg.Auth.Tenants {
-		r.Tenants[name] = limitRule(t.Limits)
+		r.Tenants[name] = limitRule(t.Limits, def)
 	}
 	for i := range cfg.Auth.Keys {
-		r.Keys[cfg.Auth.Keys[i].Name] = limitRule(cfg.Auth.Keys[i].Limits)
+		r.Keys[cfg.Auth.Keys[i].Name] = limitRule(cfg.Auth.Keys[i].Limits, def)
 	}
 	for name, m := range cfg.Models {
-		r.Routes[name] = limitRule(m.Limits)
+		r.Routes[name] = limitRule(m.Limits, def)
 	}
 	return r
 }
 
-func limitRule(l config.Limits) limits.Rule {
-	return limits.Rule{
+// limitRule is the rule of one subject; def are the shares of a budget that are
+// told when it names none.
+func limitRule(l config.Limits, def []config.Share) limits.Rule {
+	r := limits.Rule{
 		RPS: l.RPS, Burst: l.Burst, TPM: l.TPM, Concurrency: l.Concurrency, Day: l.Budget.Day.Amount(), Month: l.Budget.Month.Amount(),
 	}
+	if len(l.BudgetAlerts) > 0 {
+		def = l.BudgetAlerts
+	}
+	r.Alerts = millionths(def)
+	return r
+}
+
+// millionths are the shares that the limits know. The configuration has no more.
+func millionths(list []config.Share) (shares limits.Shares) {
+	for i, s := range list[:min(len(list), len(shares))] {
+		shares[i] = int64(s)
+	}
+	return shares
 }
 
 // priced reports whether every target that may answer a call has a price.

@@ -205,6 +205,7 @@ func (a *App) Reload(_ context.Context, cfg *config.Config) error {
 		next.edge.Limit = old.edge.Limit // a reload fills no bucket
 	}
 	a.current = next
+	a.budgets.limiter.Store(next.limiter)
 	a.server.Swap(next.edge)
 	a.mu.Unlock()
 	old.close()

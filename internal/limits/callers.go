@@ -31,6 +31,9 @@ type CallersOptions struct {
 	// asked for the first time, so that neither a restart nor idleness forgives
 	// it. nil = nobody knows: then money is remembered until its month has ended.
 	Spent func(ctx context.Context, name string) (day, month llm.Money, err error)
+	// Alerts are the shares of their budgets that are told; see Rule.Alerts.
+	Alerts Shares
+
 	// Unknown is told of a Spent that failed: the budget starts empty, and is
 	// asked for again. nil = nobody.
 	Unknown func(name string, err error)
@@ -134,7 +137,9 @@ func (c *Callers) add(who *llm.Caller, now time.Time) (*guest, *Subject, error) 
 	g.used.Store(now.UnixNano())
 	if g.subject == nil || g.limits != *who.Limits {
 		g.limits = *who.Limits
-		g.subject = newSubject(ScopeKey, who.Name, ruleOf(g.limits))
+		r := ruleOf(g.limits)
+		r.Alerts = c.o.Alerts
+		g.subject = newSubject(ScopeKey, who.Name, r)
 		g.subject.guest = true
 		c.o.Engine.bind(g.subject)
 	}
@@ -181,7 +186,7 @@ func (c *Callers) restore(ctx context.Context, g *guest, s *Subject) {
 		return
 	}
 	// The greater counts: what was spent here meanwhile may be in both.
-	s.state.learn(day, month, s.home)
+	s.home.restored(s, day, month)
 	g.restored.Store(true)
 }
 

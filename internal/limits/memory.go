@@ -16,6 +16,8 @@ type Memory struct {
 	start time.Time
 	today atomic.Pointer[civil]
 
+	onCrossing func(Crossing) // nil = nobody is told; see OnCrossing
+
 	mu     sync.Mutex
 	states map[subjectKey]*state
 }
@@ -69,6 +71,7 @@ func (m *Memory) Charge(scope Scope, name string, day, month llm.Money) {
 	s.state.roll(c)
 	s.state.day.add(day)
 	s.state.month.add(month)
+	s.state.day.known, s.state.month.known = s.state.day.spent, s.state.month.spent
 }
 
 // instant is a point in time as the counters need it.
@@ -126,7 +129,9 @@ func (m *Memory) take(_ context.Context, l *Lease) (refusal, error) {
 func (m *Memory) settle(l *Lease, u used) {
 	in := m.instant()
 	for i, s := range l.subjects[:l.n] {
-		s.state.settle(l, i, &u, &in)
+		if n := s.state.settle(l, i, &u, &in); n != (news{}) {
+			m.tell(s, n)
+		}
 	}
 }
 
@@ -192,7 +197,7 @@ func (st *state) commit(s *Subject, tokens int64) {
 	st.inFlight++
 }
 
-func (st *state) settle(l *Lease, i int, u *used, in *instant) {
+func (st *state) settle(l *Lease, i int, u *used, in *instant) (n news) {
 	s := l.subjects[i]
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -210,7 +215,9 @@ func (st *state) settle(l *Lease, i int, u *used, in *instant) {
 		st.roll(in.cal)
 		st.day.add(u.cost)
 		st.month.add(u.cost)
+		n = st.news(&s.Rule)
 	}
+	return n
 }
 
 // left says what remains for the headers.

@@ -260,7 +260,7 @@ func (r *Redis) corrections(list []entry, l *Lease, u used) (_ []entry, money bo
 		if s.Rule.budgeted() {
 			e.cost = u.cost
 			money = money || u.cost > 0
-			s.state.spend(u.cost, r.local)
+			r.local.spend(s, u.cost)
 		}
 		if !e.empty() {
 			list = append(list, e)

@@ -46,7 +46,7 @@ func (r *Redis) read(a *answer, l *Lease) refusal {
 		l.slots[i] = head
 		l.note(i, s.shared(level, sum, time.Unix(last+windowSlots, 0).Sub(now)))
 		if s.Rule.budgeted() {
-			s.state.learn(llm.Money(day), llm.Money(month), r.local)
+			r.local.learn(s, llm.Money(day), llm.Money(month))
 		}
 	}
 	if by <= 0 || by > int64(l.n) {
@@ -82,27 +82,4 @@ func (s *Subject) shared(level, sum int64, empty time.Duration) remains {
 		}
 	}
 	return r
-}
-
-// learn takes over what all replicas together have spent, so that a budget
-// which is used up stays so when Redis goes away.
-func (st *state) learn(day, month llm.Money, m *Memory) {
-	c := m.civil(m.now())
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	st.roll(c)
-	st.day.spent = max(st.day.spent, day)
-	st.month.spent = max(st.month.spent, month)
-}
-
-func (st *state) spend(cost llm.Money, m *Memory) {
-	if cost <= 0 {
-		return
-	}
-	c := m.civil(m.now())
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	st.roll(c)
-	st.day.add(cost)
-	st.month.add(cost)
 }

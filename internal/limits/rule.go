@@ -14,6 +14,7 @@ type Rule struct {
 	TPM         int64     // tokens in any 60 seconds, input and output together
 	Concurrency int       // requests in flight, streams included
 	Day, Month  llm.Money // money per calendar day and month, in UTC
+	Alerts      Shares    // that are told when they are reached; see Memory.OnCrossing
 }
 
 // Unlimited reports whether r bounds nothing.

@@ -136,13 +136,17 @@ func (w *window) gone(sec int64, now time.Duration) time.Duration {
 type account struct {
 	period int64 // number of the day or month
 	spent  llm.Money
+
+	told  int64     // the greatest share of a budget that was told; see reached
+	of    llm.Money // of that budget
+	known llm.Money // spent before this process began
 }
 
 // roll starts a new sum when a newer period has begun. A clock that is set back
 // does not give the money back.
 func (a *account) roll(period int64) {
 	if period > a.period {
-		a.period, a.spent = period, 0
+		*a = account{period: period}
 	}
 }
 
