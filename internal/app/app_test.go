@@ -259,16 +259,34 @@ func TestMetricCardinalityIsBounded(t *testing.T) {
 		_, _, m := r.do(t, "GET", "/metrics", "")
 		return strings.Count(m, "\n")
 	}
-	probe := func(i int) {
-		r.do(t, "POST", "/v1/chat/completions", fmt.Sprintf(`{"model":"made-up-%d","messages":[{"role":"user","content":"x"}]}`, i))
-		r.do(t, "GET", fmt.Sprintf("/no/such/%d", i), "")
-		r.do(t, fmt.Sprintf("M%d", i), "/v1/models", "")
+	unknownKey := func(i int) {
+		req, err := http.NewRequestWithContext(t.Context(), "GET", r.base+"/v1/models", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("X-Api-Key", fmt.Sprintf("gw-made-up-%d", i))
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, resp.Body)
+		_ = resp.Body.Close()
 	}
-	probe(0)
+	kinds := []func(i int){
+		func(i int) {
+			r.do(t, "POST", "/v1/chat/completions", fmt.Sprintf(`{"model":"made-up-%d","messages":[{"role":"user","content":"x"}]}`, i))
+		},
+		func(i int) { r.do(t, "GET", fmt.Sprintf("/no/such/%d", i), "") },
+		func(i int) { r.do(t, fmt.Sprintf("M%d", i), "/v1/models", "") },
+		unknownKey,
+	}
+	for _, probe := range kinds {
+		probe(0)
+	}
 	count() // a scrape counts itself only in the next one
 	before := count()
-	for i := range 200 {
-		probe(i)
+	for i := range 10_000 {
+		kinds[i%len(kinds)](i)
 	}
 	if after := count(); after != before {
 		t.Errorf("%d lines of metrics became %d", before, after)
