@@ -83,15 +83,16 @@ func (t *Target) Begin(ctx context.Context, c *llm.Call) (_ context.Context, tra
 	if !span.IsRecording() {
 		return ctx, traced, false
 	}
-	span.SetAttributes(t.attrs...)
-	span.SetAttributes(
+	a := append(make([]attribute.KeyValue, 0, 8), t.attrs...)
+	a = append(a,
 		attribute.String("gen_ai.operation.name", c.Op.String()),
 		attribute.String("gen_ai.request.model", c.Model),
 		attribute.Bool("gen_ai.request.stream", c.Stream),
 	)
 	if n := c.Peek.MaxTokens; n > 0 {
-		span.SetAttributes(attribute.Int64("gen_ai.request.max_tokens", n))
+		a = append(a, attribute.Int64("gen_ai.request.max_tokens", n))
 	}
+	span.SetAttributes(a...)
 	return ctx, traced, true
 }
 

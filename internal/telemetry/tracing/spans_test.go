@@ -182,7 +182,7 @@ func BenchmarkTrace(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			tr := newTracer(context.Background(), o.withDefaults(), sampler, discard{})
+			tr := newTracer(context.Background(), o.withDefaults(), sampler, &discard{})
 			defer func() { _ = tr.Close(context.Background()) }()
 			target := tr.Target(TargetOptions{Provider: "p", Kind: "openai", BaseURL: "https://x.example"})
 			r := httptest.NewRequestWithContext(b.Context(), "POST", "/v1/chat/completions", nil)
@@ -200,11 +200,12 @@ func BenchmarkTrace(b *testing.B) {
 	}
 }
 
-// discard takes everything, encoded.
-type discard struct{}
+// discard takes everything, encoded into a buffer that is used again, as the
+// exporter does.
+type discard struct{ w wire }
 
-func (discard) ExportSpans(_ context.Context, s []sdktrace.ReadOnlySpan) error {
-	appendRequest(nil, s)
+func (d *discard) ExportSpans(_ context.Context, s []sdktrace.ReadOnlySpan) error {
+	d.w = appendRequest(d.w[:0], s)
 	return nil
 }
-func (discard) Shutdown(context.Context) error { return nil }
+func (*discard) Shutdown(context.Context) error { return nil }
