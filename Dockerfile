@@ -14,12 +14,14 @@ ARG TARGETOS
 ARG TARGETARCH
 WORKDIR /src
 COPY go.mod go.sum ./
-RUN go mod download
+RUN --mount=type=cache,target=/go/pkg/mod go mod download
 COPY cmd ./cmd
 COPY config ./config
 COPY internal ./internal
 COPY pkg ./pkg
-RUN CGO_ENABLED=0 GOOS=${TARGETOS} GOARCH=${TARGETARCH} go build -trimpath -buildvcs=false \
+# The caches make the second build short; they never enter a layer.
+RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
+    CGO_ENABLED=0 GOOS=${TARGETOS} GOARCH=${TARGETARCH} go build -trimpath -buildvcs=false \
     -gcflags='github.com/jackc/pgx/v5/...=-l' -ldflags "-s -w -X main.version=${VERSION} -X main.commit=${COMMIT}" -o /llm-gateway ./cmd/llm-gateway
 
 FROM ${BASE_IMAGE}

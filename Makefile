@@ -110,5 +110,6 @@ e2e-kubernetes: ## the manifests against a real API server; builds it once, in m
 	test/kubernetes/run.sh
 
 .PHONY: e2e-image
-e2e-image: ## build the image and run it confined; needs buildah and podman
-	cd test/e2e && GATEWAY_IMAGE_TEST=1 ../../.ci/gotest -count=1 -timeout 15m -run '^TestImage$$' ./...
+e2e-image: ## build the image for amd64 and arm64, compare the builds, run it confined; installs podman and buildah
+	test/e2e/setup.sh image
+	cd test/e2e && GATEWAY_IMAGE_TEST=1 ../../.ci/gotest -count=1 -timeout 25m -run '^TestImage' ./...

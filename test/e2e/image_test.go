@@ -22,49 +22,100 @@ const maxBinary = 25_000_000
 // without capabilities, in 256 MiB. It compiles everything anew, so it is a lane
 // of its own: `make e2e-image`. GATEWAY_IMAGE names an image that is there.
 func TestImage(t *testing.T) {
-	if os.Getenv("GATEWAY_IMAGE_TEST") == "" {
-		t.Skip("skipped: building the image takes minutes; `make e2e-image` does it")
-	}
-	for _, p := range []string{"buildah", "podman", "runc"} {
-		if _, err := exec.LookPath(p); err != nil {
-			t.Skipf("skipped: %s is not installed: apt-get install podman buildah runc containernetworking-plugins iptables", p)
-		}
-	}
+	needContainers(t)
 	image := os.Getenv("GATEWAY_IMAGE")
 	if image == "" {
-		image = buildImage(t)
+		image = buildImage(t, "linux/amd64")
 	}
 	c := runImage(t, image)
-
 	resp := post(t, c.base+"/v1/generate", `{"prompt":"ping","model":"mock/echo"}`)
 	defer resp.Body.Close()
 	if b, _ := io.ReadAll(resp.Body); resp.StatusCode != 200 || !strings.Contains(string(b), `"text":"ping"`) {
 		t.Errorf("%d %s", resp.StatusCode, b)
 	}
-	podman(t, "exec", c.id, "/llm-gateway", "healthcheck")
+	podman(t, "healthcheck", "run", c.id) // what the image itself says of its health
 	if out, err := podmanTry(t, "exec", c.id, "/bin/sh", "-c", "true"); err == nil {
 		t.Errorf("the image has a shell: %s", out)
 	}
-	binary := filepath.Join(t.TempDir(), "llm-gateway")
-	podman(t, "cp", c.id+":/llm-gateway", binary)
-	info, err := os.Stat(binary)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if info.Size() > maxBinary {
-		t.Errorf("the program has %d bytes, more than %d", info.Size(), maxBinary)
-	}
-	t.Logf("the program has %.1f MB", float64(info.Size())/1e6)
-
 	if got := inspect(t, c.id, "{{.HostConfig.ReadonlyRootfs}} {{.HostConfig.Memory}}"); got != "true 268435456" {
 		t.Errorf("read-only and memory: %s", got)
 	}
 	if got := podman(t, "image", "inspect", "--format", "{{.Config.User}} {{.Config.Healthcheck.Test}}", image); !strings.HasPrefix(got, "65532:65532 ") || !strings.Contains(got, "healthcheck") {
 		t.Errorf("user and health check of the image: %s", got)
 	}
+	// A stop must not break what is under way.
+	stream := make(chan error, 1)
+	go func() { stream <- wholeStream(t, c.base, "mock/lorem-40+pace-50ms") }()
+	awaitGet(t, &process{base: c.base}, "/metrics", "llm_streams_in_flight 1\n")
 	podman(t, "stop", "--time", "20", c.id)
+	if err := <-stream; err != nil {
+		t.Errorf("a stream across the stop: %v", err)
+	}
 	if got := inspect(t, c.id, "{{.State.ExitCode}} {{.State.OOMKilled}}"); got != "0 false" {
 		t.Errorf("exit code and memory after a stop: %s", got)
+	}
+	t.Logf("the image has %s bytes", podman(t, "image", "inspect", "--format", "{{.Size}}", image))
+}
+
+// TestImageIsReproducible compares the program in the image, for each platform
+// that is published, with one built from the same sources in another folder and
+// with another cache by the Go of this machine.
+func TestImageIsReproducible(t *testing.T) {
+	needContainers(t)
+	host := strings.Fields(shell(t, "go env GOVERSION"))[0]
+	if inImage := shell(t, `buildah from --pull-never --name e2e-go "$1" >/dev/null && buildah run --isolation chroot e2e-go -- go env GOVERSION; buildah rm e2e-go >/dev/null`, goImage); !strings.Contains(inImage, host) {
+		t.Skipf("skipped: the image compiles with %s, this machine with %s: the programs must differ", strings.TrimSpace(inImage), host)
+	}
+	for _, arch := range []string{"amd64", "arm64"} {
+		t.Run(arch, func(t *testing.T) {
+			image := buildImage(t, "linux/"+arch)
+			dir := t.TempDir()
+			inside := shell(t, `c=$(buildah from --pull-never "$1") && m=$(buildah mount $c) && cp "$m/llm-gateway" "$2/inside"; buildah rm $c >/dev/null; sha256sum <"$2/inside"`, image, dir)
+			outside := shell(t, `git -C ../.. archive HEAD | tar -x -C "$1" && cd "$1" && CGO_ENABLED=0 GOOS=linux GOARCH="$2" go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=e2e -X main.commit=none" -o outside ./cmd/llm-gateway && sha256sum <outside`, dir, arch)
+			if inside != outside {
+				t.Errorf("two builds of the same sources differ: %s and %s", strings.TrimSpace(inside), strings.TrimSpace(outside))
+			}
+			info, err := os.Stat(filepath.Join(dir, "inside"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if t.Logf("%s: %.2f MB, sha256 %s", arch, float64(info.Size())/1e6, strings.Fields(inside)[0]); arch == "amd64" && info.Size() > maxBinary {
+				t.Errorf("the program has %d bytes, more than %d", info.Size(), maxBinary)
+			}
+		})
+	}
+}
+
+// The base images of the Dockerfile.
+const (
+	goImage     = "docker.io/library/golang:1.26"
+	staticImage = "gcr.io/distroless/static-debian12:nonroot"
+)
+
+// needContainers skips the test where images cannot be built and run.
+// GATEWAY_BASE_IMAGES names a program that makes the base images where no
+// registry can be reached.
+func needContainers(t *testing.T) {
+	t.Helper()
+	if os.Getenv("GATEWAY_IMAGE_TEST") == "" {
+		t.Skip("skipped: building the image takes minutes; `make e2e-image` does it")
+	}
+	for _, p := range []string{"buildah", "podman", "runc"} {
+		if _, err := exec.LookPath(p); err != nil {
+			t.Skipf("skipped: %s is not installed: `test/e2e/setup.sh image` installs it", p)
+		}
+	}
+	for _, image := range []string{goImage, staticImage} {
+		if _, err := podmanTry(t, "image", "exists", image); err == nil {
+			continue
+		}
+		if program := os.Getenv("GATEWAY_BASE_IMAGES"); program != "" {
+			shell(t, `"$1"`, program)
+			return
+		}
+		if _, err := podmanTry(t, "pull", "-q", image); err != nil {
+			t.Skipf("skipped: %s cannot be pulled, and GATEWAY_BASE_IMAGES names no program that makes it", image)
+		}
 	}
 }
 
@@ -110,9 +161,9 @@ func ready(ctx context.Context, base string) error {
 }
 
 // buildImage builds what was committed, not what is being edited.
-func buildImage(t *testing.T) string {
+func buildImage(t *testing.T, platform string) string {
 	t.Helper()
-	const image = "localhost/llm-gateway:e2e"
+	image := "localhost/llm-gateway:e2e-" + strings.ReplaceAll(platform, "/", "-")
 	src := t.TempDir()
 	shell(t, `git -C ../.. archive HEAD | tar -x -C "$1"`, src)
 	epoch := strings.TrimSpace(shell(t, "git -C ../.. log -1 --format=%ct"))
@@ -120,8 +171,8 @@ func buildImage(t *testing.T) string {
 		t.Fatal(err)
 	}
 	began := time.Now()
-	shell(t, `cd "$1" && buildah bud --layers --isolation chroot --network host --pull=missing --format docker --timestamp "$2" --build-arg VERSION=e2e -t "$3" .`, src, epoch, image)
-	t.Logf("built in %v", time.Since(began).Round(time.Second))
+	shell(t, `cd "$1" && buildah bud --layers --isolation chroot --network host --pull-never --format docker --platform "$4" --timestamp "$2" --build-arg VERSION=e2e -t "$3" .`, src, epoch, image, platform)
+	t.Logf("%s built in %v", platform, time.Since(began).Round(time.Second))
 	return image
 }
 

@@ -1,21 +1,35 @@
 #!/usr/bin/env bash
 # Installs what the end-to-end tests need, by package name, when it is not there:
-# client libraries from npm, servers from Debian.
+# client libraries from npm, servers from Debian. `setup.sh image` installs what
+# builds and runs container images, and nothing else.
 set -euo pipefail
 cd "$(dirname "$0")"
 
 want=()
+install_wanted() {
+  if [ ${#want[@]} -gt 0 ]; then
+    echo "installing: ${want[*]}"
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${want[@]}" >/dev/null
+  fi
+}
 need() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || want+=("$2"); }
+if [ "${1:-}" = image ]; then
+  need podman podman
+  need buildah buildah
+  need runc runc
+  need iptables iptables
+  [ -d /usr/lib/cni ] || want+=(containernetworking-plugins)
+  install_wanted
+  exit 0
+fi
 need prometheus prometheus
+need nginx nginx-light
 need redis-server redis-server
 ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || want+=(postgresql)
 need node nodejs
 need npm npm
-if [ ${#want[@]} -gt 0 ]; then
-  echo "installing: ${want[*]}"
-  apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${want[@]}" >/dev/null
-fi
+install_wanted
 
 stamp=js/node_modules/.installed
 if [ ! -f "$stamp" ] || [ js/package.json -nt "$stamp" ]; then
