@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -171,7 +172,8 @@ func buildImage(t *testing.T, platform string) string {
 		t.Fatal(err)
 	}
 	began := time.Now()
-	shell(t, `cd "$1" && buildah bud --layers --isolation chroot --network host --pull-never --format docker --platform "$4" --timestamp "$2" --build-arg VERSION=e2e -t "$3" .`, src, epoch, image, platform)
+	// Older versions of buildah do not set BUILDPLATFORM by themselves.
+	shell(t, `cd "$1" && buildah bud --layers --isolation chroot --network host --pull-never --format docker --platform "$4" --timestamp "$2" --build-arg VERSION=e2e --build-arg BUILDPLATFORM="$5" -t "$3" .`, src, epoch, image, platform, "linux/"+runtime.GOARCH)
 	t.Logf("%s built in %v", platform, time.Since(began).Round(time.Second))
 	return image
 }
