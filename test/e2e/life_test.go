@@ -159,7 +159,7 @@ func TestSIGTERMUnderLoad(t *testing.T) {
 					return
 				default:
 				}
-				switch ok, err := tryUnary(t, p.gw.base); {
+				switch ok, err := tryUnary(t, p.gw.base, "mock/echo"); {
 				case ok:
 					unary.Add(1)
 				case isRefused(err):
@@ -184,8 +184,8 @@ func TestSIGTERMUnderLoad(t *testing.T) {
 	}
 }
 
-func tryUnary(t *testing.T, base string) (bool, error) {
-	req, err := http.NewRequestWithContext(t.Context(), "POST", base+"/v1/chat/completions", strings.NewReader(`{"model":"mock/echo","messages":[{"role":"user","content":"x"}]}`))
+func tryUnary(t *testing.T, base, model string) (bool, error) {
+	req, err := http.NewRequestWithContext(t.Context(), "POST", base+"/v1/chat/completions", strings.NewReader(`{"model":"`+model+`","messages":[{"role":"user","content":"x"}]}`))
 	if err != nil {
 		return false, err
 	}
