@@ -72,7 +72,7 @@ func TestImageIsReproducible(t *testing.T) {
 			image := buildImage(t, "linux/"+arch)
 			dir := t.TempDir()
 			inside := shell(t, `c=$(buildah from --pull-never "$1" 2>/dev/null) && m=$(buildah mount $c) && cp "$m/llm-gateway" "$2/inside"; buildah rm $c >/dev/null; sha256sum <"$2/inside"`, image, dir)
-			outside := shell(t, `git -C ../.. archive HEAD | tar -x -C "$1" && cd "$1" && CGO_ENABLED=0 GOOS=linux GOARCH="$2" go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=e2e -X main.commit=none" -o outside ./cmd/llm-gateway && sha256sum <outside`, dir, arch)
+			outside := shell(t, `git -C ../.. archive HEAD | tar -x -C "$1" && cd "$1" && GOOS=linux GOARCH="$2" make -s build VERSION=e2e COMMIT=none && sha256sum <bin/llm-gateway`, dir, arch)
 			if inside != outside {
 				t.Errorf("two builds of the same sources differ: %s and %s", strings.TrimSpace(inside), strings.TrimSpace(outside))
 			}
