@@ -174,12 +174,25 @@ func (e *entry) reply(stream bool) (*llm.Reply, error) {
 	if err := json.Unmarshal(e.body, resp); err != nil {
 		return nil, errEntry
 	}
+	for i := range resp.Parts {
+		if p := &resp.Parts[i]; string(p.CacheControl) == "null" {
+			p.CacheControl = nil // it was: JSON has no other word for it
+		}
+		if !sound(&resp.Parts[i]) {
+			return nil, errEntry
+		}
+	}
 	if stream {
 		r.Stream = &replay{events: eventsOf(resp)}
 		return r, nil
 	}
 	r.Response = resp
 	return r, nil
+}
+
+// sound reports whether a part has what its type says.
+func sound(p *llm.Part) bool {
+	return (p.Type != llm.PartReasoning || p.Reasoning != nil) && (p.Type != llm.PartToolCall || p.ToolCall != nil)
 }
 
 // whole returns the bytes of the entry of a whole answer, nil when there is none
