@@ -110,7 +110,7 @@ type Canary struct {
 	StepInterval    Duration `yaml:"step_interval"`
 	MinRequests     int      `yaml:"min_requests"`      // the candidate's, before a step is judged
 	MaxErrorRate    Percent  `yaml:"max_error_rate"`    // above the baseline's
-	MaxLatencyRatio float64  `yaml:"max_latency_ratio"` // candidate's p95 over the baseline's
+	MaxLatencyRatio float64  `yaml:"max_latency_ratio"` // candidate's median or p95 over the baseline's
 }
 
 func (c *Canary) setDefaults() {

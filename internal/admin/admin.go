@@ -36,6 +36,7 @@ type Options struct {
 	Limits      LimitReader
 	Traffic     TrafficReader
 	Settings    Settings
+	Canaries    Canaries
 }
 
 // API answers operators.
@@ -122,6 +123,8 @@ func (a *API) routes() []row {
 		{"GET /admin/v1/config", a.o.Settings != nil, a.config},
 		{"GET /admin/v1/debug/pprof/{name}", true, a.profile},
 		{"POST /admin/v1/reload", a.o.Settings != nil, a.reload},
+		{"GET /admin/v1/canaries", a.o.Canaries != nil, a.canaries},
+		{"POST /admin/v1/canaries/{route}", a.o.Canaries != nil, a.steerCanary},
 	}
 }
 

@@ -57,6 +57,7 @@ type App struct {
 	back     net.Listener // the operators' own; nil = they share the clients'
 
 	credentials credentialUses
+	canaries    canaries
 	ops         operators
 	cache       *answers // nil = none can be kept
 
@@ -98,6 +99,7 @@ func New(o Options) (*App, error) {
 	a.budgets.limiter.Store(snap.limiter)
 	a.warnNotYet(o.Config)
 	a.restoreBudgets(a.life, o.Config)
+	a.watchCanaries()
 	a.metrics.Credentials(a.credentials.list)
 	a.server = server.New(a.serverOptions(o.Config, snap))
 	return a, nil

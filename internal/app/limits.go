@@ -130,6 +130,9 @@ func priced(table *route.Table) func(*llm.Call) bool {
 				return false
 			}
 		}
+		if t := r.Candidate(); t != nil && t.Price == nil {
+			return false
+		}
 		return true
 	}
 }

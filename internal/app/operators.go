@@ -53,7 +53,7 @@ func (a *App) withOperators(e *server.Snapshot, cfg *config.Config) {
 	view := inspector{a}
 	e.Admin = admin.New(admin.Options{
 		Token: token.Reveal(), Logger: a.log, Usage: a.ledger,
-		Gateway: view, Credentials: view, Limits: view, Settings: view, Traffic: a.ops.monitor,
+		Gateway: view, Credentials: view, Limits: view, Settings: view, Traffic: a.ops.monitor, Canaries: a,
 	})
 }
 

@@ -28,6 +28,8 @@ type snapshot struct {
 	table  *route.Table   // what operators look at
 	guard  *service.Guard // likewise; nil = nothing sheds load
 	loaded time.Time
+
+	canaries []*canaryRun
 }
 
 // build makes a snapshot.
@@ -47,14 +49,15 @@ func (a *App) build(cfg *config.Config) (*snapshot, error) {
 		t.providers[name] = made
 		kinds[name] = string(p.Type)
 	}
+	trials := a.canariesOf(cfg)
 	table := route.New(route.Options{
-		Routes: routeSpecs(cfg), Providers: kinds, DefaultModel: cfg.DefaultModel, DefaultProvider: cfg.DefaultProvider,
+		Routes: withCanaries(routeSpecs(cfg), cfg, trials), Providers: kinds, DefaultModel: cfg.DefaultModel, DefaultProvider: cfg.DefaultProvider,
 		Timeout: cfg.Server.RequestTimeout.Std(), StreamTimeout: cfg.Server.StreamTimeout.Std(), Catalog: prices, Target: t.target,
 		Estimate: limits.Estimate,
 	})
 	connects := connectTimeouts(cfg)
 	a.connects.Store(&connects)
-	s := &snapshot{cfg: cfg, limiter: a.limiter(cfg, table), table: table, guard: a.guard(cfg.Overload), loaded: time.Now()}
+	s := &snapshot{cfg: cfg, canaries: trials, limiter: a.limiter(cfg, table), table: table, guard: a.guard(cfg.Overload), loaded: time.Now()}
 	s.service = service.New(service.Options{
 		Router: table, Guard: s.guard, Admit: admitter{s.limiter}, Bounded: s.limiter.Bounds, Observer: fallbacks{a.metrics, a.tracer},
 		Models: models(cfg, prices), Refused: a.refused, Policies: a.policies(cfg, table), Served: a.served,

@@ -28,10 +28,9 @@ models:
   chat:
     targets: [{provider: m, model: echo}]
     shadow: {target: {provider: m, model: echo}, percent: 5}
-    canary: {candidate: {provider: m, model: echo}}
   plain: {targets: [{provider: m, model: echo}]}
 `, nil)
-	for _, key := range []string{"models.chat.shadow", "models.chat.canary", "providers.m.on_client_gone", "providers.m.limits.tpm"} {
+	for _, key := range []string{"models.chat.shadow", "providers.m.on_client_gone", "providers.m.limits.tpm"} {
 		if !strings.Contains(r.log.String(), `"key":"`+key+`"`) {
 			t.Errorf("the log does not name %s", key)
 		}

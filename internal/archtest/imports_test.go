@@ -23,7 +23,7 @@ var rooms = map[string][]string{
 		"internal/monitor",
 	},
 	"internal/server":    {"internal/service", "internal/dialect"},
-	"internal/admin":     {"internal/service", "internal/ledger", "internal/dialect", "internal/monitor"},
+	"internal/admin":     {"internal/service", "internal/route", "internal/ledger", "internal/dialect", "internal/monitor"},
 	"internal/monitor":   {},
 	"internal/service":   {"internal/route", "internal/limits", "internal/ledger", "internal/cache"},
 	"internal/route":     {"internal/chain"},

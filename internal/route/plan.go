@@ -13,6 +13,7 @@ import (
 type Plan struct {
 	Targets []*Target
 	Skipped []Skip // passed over, or put last when resting
+	Trial   *Trial // counts the first target's outcome for a canary; nil = nobody does
 }
 
 // Skip is a target that was passed over and why, in one word.
@@ -41,6 +42,9 @@ func (r *Route) Plan(c *llm.Call) (Plan, error) {
 			r.fitting(&p, c)
 		}
 		r.rested(&p)
+	}
+	if r.trial != nil {
+		r.trial.plan(&p, c, r)
 	}
 	return p, nil
 }

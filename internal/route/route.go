@@ -34,6 +34,7 @@ type Route struct {
 	lacks    Capabilities // what some target is known to lack
 	windows  bool         // some target has a known bound on tokens
 	smallest int64        // the smallest of those bounds
+	trial    *trialOf     // nil = no canary
 }
 
 // Spec describes one configured route.
@@ -43,8 +44,9 @@ type Spec struct {
 	Targets       []TargetSpec
 	Timeout       time.Duration
 	StreamTimeout time.Duration
-	Strategy      Strategy // "" = Ordered
-	Sticky        bool     // keep a caller on its target, for weighted and least_latency
+	Strategy      Strategy    // "" = Ordered
+	Sticky        bool        // keep a caller on its target, for weighted and least_latency
+	Canary        *CanarySpec // nil = none
 }
 
 // Catalog answers what is known of models.
@@ -107,6 +109,9 @@ func New(o Options) *Table {
 		t.routes[s.Name] = t.withDefaults(r)
 		r.order = t.world.orderer(s.Strategy, s.Sticky, r.Targets)
 		r.timed = s.Strategy == LeastLatency && r.order != nil
+		if s.Canary != nil {
+			r.trial = t.trialOf(r, s.Canary)
+		}
 		for _, alias := range s.Aliases {
 			t.routes[alias] = r
 		}

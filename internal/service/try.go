@@ -17,8 +17,8 @@ func (s *Service) try(ctx context.Context, c *llm.Call, r *route.Route, deadline
 	if err != nil {
 		return nil, err
 	}
-	t := tries{s: s, c: c, r: r, deadline: deadline, targets: plan.Targets, way: way{skipped: plan.Skipped}}
-	if p := s.policy(r); p != nil && p.Hedge != nil && len(t.targets) > 1 {
+	t := tries{s: s, c: c, r: r, deadline: deadline, targets: plan.Targets, way: way{skipped: plan.Skipped}, trial: plan.Trial}
+	if p := s.policy(r); p != nil && p.Hedge != nil && len(t.targets) > 1 && !t.trial.Counts() {
 		hedged := t // this one escapes
 		return s.tryHedged(ctx, &hedged, p.Hedge)
 	}
@@ -33,6 +33,7 @@ type tries struct {
 	deadline time.Time
 	targets  []*route.Target
 	way      way
+	trial    *route.Trial // nil = no canary
 	sum      spent
 	worst    *llm.Error // the error to show, if it comes to that
 }
@@ -44,6 +45,9 @@ func (t *tries) rest(ctx context.Context, from int) (*llm.Reply, error) {
 			t.s.o.Observer.FellBack(ctx, t.r.Name, t.targets[i-1].Label, t.targets[i].Label)
 		}
 		reply, err := t.r.Do(ctx, t.targets[i], t.call(i))
+		if i == 0 {
+			t.trial.Watch(reply, err)
+		}
 		if err == nil {
 			return t.answered(i, reply), nil
 		}
@@ -72,7 +76,7 @@ func (t *tries) answered(i int, reply *llm.Reply) *llm.Reply {
 func (t *tries) failed(ctx context.Context, i int, err error) bool {
 	e := llm.AsError(err)
 	t.note(i, e)
-	return t.goesOn(ctx, e)
+	return t.goesOn(ctx, e) || t.trial.Onward(i, e) && ctx.Err() == nil && time.Now().Before(t.deadline)
 }
 
 func (t *tries) note(i int, e *llm.Error) {
