@@ -28,6 +28,9 @@ type inspector struct {
 	plain    pattern
 }
 
+// noNames is for chunks of which nothing is wanted but that they are JSON.
+var noNames = jsonedit.NewNames()
+
 var doneTail = []byte(doneEvent)
 
 // Inspect looks at one event. The usage chunk that the client did not ask for
@@ -52,6 +55,9 @@ func (i *inspector) Inspect(ev sse.Event) (dialect.Verdict, error) {
 	v := dialect.Verdict{TextBytes: textBytes(data)}
 	i.calls = i.calls || hasCalls(data)
 	if !tells(data) && (i.begun || v.TextBytes > 0) {
+		if _, _, err := jsonedit.Find(data, noNames, nil); err != nil {
+			return v, lenient.Malformed("stream event", err) // better an honest end than a client that stumbles over it
+		}
 		i.begun = true
 		i.plain.learn(data, v.TextBytes)
 		return v, nil
