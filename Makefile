@@ -70,6 +70,10 @@ e2e: build ## end-to-end: the running binary, real SDKs, real Prometheus; instal
 	RECONCILE_CALLS=20000 .ci/gotest -count=1 -timeout 15m -run TestReconciliation ./internal/app
 	cd test/e2e && ../../.ci/gotest -count=1 -timeout 15m ./...
 
+.PHONY: chaos
+chaos: ## a hundred thousand calls against upstreams that fail at random, in every way there is
+	CHAOS_CALLS=100000 .ci/gotest -count=1 -timeout 30m -run '^TestChaos$$' -v ./internal/app
+
 .PHONY: docker
 docker: ## build the container image
 	docker build -t llm-gateway:$(VERSION) --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) .
