@@ -173,7 +173,7 @@ func (d *duel) run(ctx context.Context, after time.Duration) {
 	d.ended[0] = side{reply, err}
 	took := time.Since(start)
 	d.mu.Lock()
-	second := d.begun && !d.won && err != nil && d.t.goesOn(ctx, llm.AsError(err))
+	second := d.begun && !d.back && err != nil && d.t.goesOn(ctx, llm.AsError(err))
 	if err == nil || d.won { // how long it would have taken is not known: longer
 		d.h.learn(d.t.targets[0], d.t.c.Stream, took)
 	}
