@@ -12,8 +12,10 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"math"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -37,6 +39,7 @@ type Options struct {
 	Traffic     TrafficReader
 	Settings    Settings
 	Canaries    Canaries
+	Sessions    *Sessions // nil: there is no page
 }
 
 // API answers operators.
@@ -58,6 +61,9 @@ func New(o Options) http.Handler {
 	}
 	a := &API{o: o, token: sha256.Sum256([]byte(o.Token)), mux: http.NewServeMux()}
 	a.register(a.routes())
+	if o.Sessions != nil {
+		a.register(a.pageRoutes())
+	}
 	return a
 }
 
@@ -128,6 +134,22 @@ func (a *API) routes() []row {
 	}
 }
 
+// pageRoutes are those of the page, which are open: the page asks for the token
+// itself.
+func (a *API) pageRoutes() []row {
+	rows := []row{
+		{"GET /dashboard", true, a.page},
+		{"GET /dashboard/{$}", true, a.page},
+		{"GET " + sessionPath, true, a.whoAmI},
+		{"POST " + sessionPath, true, a.signIn},
+		{"DELETE " + sessionPath, true, a.signOut},
+	}
+	for _, name := range pageNames() {
+		rows = append(rows, row{"GET /dashboard/" + name, true, a.page})
+	}
+	return rows
+}
+
 // ServeHTTP answers operators alone. Without a token in the configuration
 // nothing here exists.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -135,15 +157,31 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case a.o.Token == "":
 		a.fail(w, r, llm.Errorf(llm.KindNotFound, "there is no such path"))
+	case strings.HasPrefix(r.URL.Path, "/dashboard") && pattern != "":
+		w.Header().Set("Cache-Control", "no-store")
+		a.mux.ServeHTTP(w, r)
+	case r.Header["Authorization"] == nil && a.inSession(w, r):
+		if !readOnly(r) && !fromOurPage(r) {
+			a.fail(w, r, llm.Errorf(llm.KindPermissionDenied, "a change must come from the page itself, with the header %s", csrfHeader))
+			return
+		}
+		a.serve(w, r, pattern)
 	case !a.authorized(r):
 		w.Header().Set("WWW-Authenticate", "Bearer")
 		a.fail(w, r, llm.Errorf(llm.KindUnauthenticated, "the admin token is missing or wrong"))
-	case pattern == "":
-		a.fail(w, r, llm.Errorf(llm.KindNotFound, "there is no such path"))
 	default:
-		w.Header().Set("Cache-Control", "no-store")
-		a.mux.ServeHTTP(w, r)
+		a.serve(w, r, pattern)
 	}
+}
+
+// serve answers who may ask.
+func (a *API) serve(w http.ResponseWriter, r *http.Request, pattern string) {
+	if pattern == "" {
+		a.fail(w, r, llm.Errorf(llm.KindNotFound, "there is no such path"))
+		return
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	a.mux.ServeHTTP(w, r)
 }
 
 // authorized compares in a time that tells neither the token nor its length.
@@ -180,6 +218,9 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	if status >= http.StatusInternalServerError {
 		a.o.Logger.ErrorContext(r.Context(), "an operator's request failed", slog.String("path", r.URL.Path), slog.Any("error", err))
+	}
+	if e.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))))
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)

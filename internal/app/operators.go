@@ -17,15 +17,18 @@ import (
 // operators is what the App keeps for operators to look at, and for them to
 // act through.
 type operators struct {
-	started time.Time
-	monitor *monitor.Monitor
+	started  time.Time
+	monitor  *monitor.Monitor
+	sessions *admin.Sessions
 
 	mu      sync.Mutex
 	reload  func(context.Context) error // see OnReload
 	changes []string                    // of the latest reload
 }
 
-func (o *operators) start() { o.started, o.monitor = time.Now(), monitor.New(nil) }
+func (o *operators) start() {
+	o.started, o.monitor, o.sessions = time.Now(), monitor.New(nil), admin.NewSessions()
+}
 
 // OnReload says what reads the configuration anew and puts it into force, for
 // operators to call. Until then, and with nil, they cannot.
@@ -54,6 +57,7 @@ func (a *App) withOperators(e *server.Snapshot, cfg *config.Config) {
 	e.Admin = admin.New(admin.Options{
 		Token: token.Reveal(), Logger: a.log, Usage: a.ledger,
 		Gateway: view, Credentials: view, Limits: view, Settings: view, Traffic: a.ops.monitor, Canaries: a,
+		Sessions: a.ops.sessions,
 	})
 }
 

@@ -1,0 +1,134 @@
+// Drives the operators' page in a real browser. SHOTS=folder keeps pictures.
+import { chromium } from 'playwright-core';
+import { readFileSync, mkdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import assert from 'node:assert/strict';
+
+const { GATEWAY, TOKEN, KEY, SHOTS, CHROMIUM = '/usr/bin/chromium' } = process.env;
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+if (SHOTS) mkdirSync(SHOTS, { recursive: true });
+
+const call = (body) => fetch(GATEWAY + '/v1/generate', {
+  method: 'POST', headers: { 'Content-Type': 'application/json', ...(KEY ? { Authorization: 'Bearer ' + KEY } : {}) }, body: JSON.stringify(body),
+}).then((r) => r.text());
+const load = async (n) => { for (let i = 0; i < n; i++) await call({ model: i % 3 ? 'chat' : 'code', prompt: 'load ' + i, stream: i % 2 === 0 }); };
+
+const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'] });
+const context = await browser.newContext({ viewport: { width: 1366, height: 900 }, colorScheme: 'light' });
+const page = await context.newPage();
+const faults = [];
+let refusalsExpected = true;
+page.on('console', (m) => { if (['error', 'warning'].includes(m.type()) && !(/40[14]/.test(m.text()) && refusalsExpected)) faults.push(m.text()); });
+page.on('pageerror', (e) => faults.push(String(e)));
+page.on('request', (r) => { if (!r.url().startsWith(GATEWAY) && !r.url().startsWith('data:')) faults.push('asks another host: ' + r.url()); });
+await page.addInitScript(() => document.addEventListener('securitypolicyviolation', (e) => console.error('CSP ' + e.violatedDirective + ' ' + e.blockedURI)));
+
+const shot = (name, full = true) => SHOTS ? page.screenshot({ path: `${SHOTS}/${name}.png`, fullPage: full }) : null;
+const text = (sel) => page.locator(sel).innerText();
+async function until(what, check) {
+  for (let end = Date.now() + 20000; ;) {
+    const got = await check();
+    if (got) return got;
+    assert.ok(Date.now() < end, 'never: ' + what);
+    await page.waitForTimeout(100);
+  }
+}
+// Axe is evaluated from outside, so that the page's own policy need not let it in.
+async function accessible(where) {
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => globalThis.axe.run(document));
+  assert.deepEqual(violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target + ' ' + n.failureSummary).join('; ')}`), [], 'axe: ' + where);
+}
+const requests = async () => Number((await text('#tiles dd >> nth=0')).split('\n')[0]);
+
+// Sign-in, by keyboard alone; the wrong token first.
+await page.goto(GATEWAY + '/dashboard');
+await page.locator('#token').waitFor();
+await accessible('sign-in');
+await shot('sign-in', false);
+await page.keyboard.type('wrong-token-0000');
+await page.keyboard.press('Enter');
+await until('the refusal', async () => /wrong/.test(await text('#sign-in-error')));
+await page.keyboard.type(TOKEN);
+await page.keyboard.press('Enter');
+await page.locator('#board').waitFor();
+const cookies = await context.cookies();
+assert.ok(cookies.every((c) => c.httpOnly && c.sameSite === 'Strict' && !c.value.includes(TOKEN)), 'cookie');
+
+// Live figures under load, without a reload of the page.
+await until('figures', async () => (await page.locator('#tiles dd').count()) > 0);
+const before = await requests();
+await load(30);
+await until('the load in the figures', async () => (await requests()) >= before + 30);
+assert.match(await text('#request-table'), /chat/);
+assert.match(await text('#request-table'), /→/, 'the path through attempts');
+await until('an open circuit', async () => /open/.test(await text('#circuit-table')));
+assert.equal(await page.locator('.chart svg').count(), 4);
+
+// A chart reads out by arrow keys, and as a table.
+const chart = page.locator('.chart').first();
+await chart.locator('svg').focus();
+await page.keyboard.press('ArrowLeft');
+assert.match(await chart.locator('[role=status]').innerText(), /requests .*\/s/);
+await chart.locator('summary').press('Enter');
+await until('the table', async () => (await chart.locator('tbody tr').count()) === 60);
+await chart.locator('summary').press('Enter');
+
+// The playground streams.
+await page.fill('#play-model', 'code');
+await page.fill('#play-prompt', 'Say hello');
+if (KEY) await page.fill('#play-key', KEY);
+await page.press('#play-prompt', 'Tab');
+await page.click('#play-send');
+await until('the answer', async () => /attempts/.test(await text('#play-facts')));
+assert.ok((await text('#play-answer')).length > 3);
+assert.match(await page.locator('#play-curl').textContent(), /curl -N .*\/v1\/generate/);
+await page.fill('#play-more', '{"max_tokens": -1}');
+await page.click('#play-send');
+await until('the playground\'s refusal', async () => /400/.test(await text('#play-facts')));
+faults.splice(0, faults.length, ...faults.filter((f) => !/status of 400/.test(f)));
+
+// Keys are made and revoked where the gateway has them.
+if (await page.locator('#keys').isVisible()) {
+  await page.locator('#keys details summary').click();
+  await page.fill('#key-name', 'made-by-page');
+  await page.fill('#key-rps', '5');
+  await page.locator('#key-form button').click();
+  await until('the new key', async () => /gw-/.test(await text('#new-key')));
+  await until('its row', async () => /made-by-page/.test(await text('#key-table')));
+  await page.getByRole('button', { name: 'Revoke made-by-page' }).click();
+  await page.locator('#confirm button.danger').click();
+  await until('its end', async () => !/made-by-page/.test(await text('#key-table')));
+  console.log('keys: created and revoked');
+} else console.log('skipped: this gateway has no endpoint for keys');
+
+// A reload of the configuration, confirmed.
+await page.click('#reload');
+await page.locator('#confirm button.danger').click();
+await until('the reload', async () => /changed|Changed/.test(await text('#reload-result')));
+
+await accessible('light');
+await shot('light');
+await page.emulateMedia({ colorScheme: 'dark' });
+assert.equal(await page.evaluate(() => getComputedStyle(document.body).backgroundColor), 'rgb(17, 21, 27)');
+await accessible('dark');
+await shot('dark');
+await page.emulateMedia({ colorScheme: 'light' });
+await page.click('#theme'); await page.click('#theme');
+assert.equal(await page.evaluate(() => getComputedStyle(document.body).backgroundColor), 'rgb(17, 21, 27)', 'the toggle');
+await page.click('#theme');
+await page.setViewportSize({ width: 360, height: 740 });
+await page.waitForTimeout(300);
+assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= 360), 'scrolls sideways at phone width');
+await accessible('phone');
+await shot('phone');
+
+// Hidden, it asks nothing.
+await page.setViewportSize({ width: 1366, height: 900 });
+await page.click('#sign-out');
+await page.locator('#sign-in').waitFor();
+assert.equal((await context.cookies()).length, 0);
+assert.equal((await page.request.get(GATEWAY + '/admin/v1/status')).status(), 401);
+assert.deepEqual(faults, []);
+await browser.close();
+console.log('dashboard: all well');
