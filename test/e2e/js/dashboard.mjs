@@ -83,6 +83,7 @@ await page.click('#play-send');
 await until('the answer', async () => /attempts/.test(await text('#play-facts')));
 assert.ok((await text('#play-answer')).length > 3);
 assert.match(await page.locator('#play-curl').textContent(), /curl -N .*\/v1\/generate/);
+await page.locator('#play-form summary').click();
 await page.fill('#play-more', '{"max_tokens": -1}');
 await page.click('#play-send');
 await until('the playground\'s refusal', async () => /400/.test(await text('#play-facts')));
