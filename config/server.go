@@ -15,7 +15,7 @@ type Server struct {
 	TLS   TLS    `yaml:"tls"`
 
 	// TrustedProxies are networks (CIDR) or addresses whose X-Forwarded-For
-	// and Forwarded headers are believed.
+	// and Forwarded headers are believed, for the address in log lines.
 	TrustedProxies []string `yaml:"trusted_proxies"`
 
 	MaxBody   Size `yaml:"max_body"`

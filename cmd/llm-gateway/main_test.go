@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/llm-gateway/llm-gateway/pkg/testcert"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -97,7 +99,7 @@ func background(t *testing.T, p program, out *syncBuffer, args ...string) string
 			t.Errorf("%v: %v", args, err)
 		}
 	})
-	url := regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
+	url := regexp.MustCompile(`https?://127\.0\.0\.1:\d+`)
 	return await(t, func() string { return url.FindString(out.String()) })
 }
 
@@ -212,6 +214,50 @@ func TestLogFormat(t *testing.T) {
 		}
 		if got := p.logFormat(cfg); got != tc.want {
 			t.Errorf("%+v: %s", tc, got)
+		}
+	}
+}
+
+// TestHealthcheckOverTLS: it finds the scheme by itself, takes the certificate
+// on loopback, shows one where that is asked for, and verifies elsewhere.
+func TestHealthcheckOverTLS(t *testing.T) {
+	dir, clients := t.TempDir(), t.TempDir()
+	ca := testcert.NewAuthority(t, "authority")
+	cert, key := testcert.Write(t, dir, ca.Issue(t, "server", time.Now().Add(time.Hour)))
+	mine, mineKey := testcert.Write(t, clients, ca.Issue(t, "probe", time.Now().Add(time.Hour)))
+	authority := filepath.Join(dir, "ca.pem")
+	if err := os.WriteFile(authority, ca.PEM(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "gateway.yaml")
+	write := func(more string) {
+		text := "server: {tls: {cert: " + cert + ", key: " + key + more + "}}\nproviders: {m: {type: mock}}\nusage: {database: memory}\n"
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tc := range []struct {
+		more string
+		args []string
+		ok   bool
+	}{
+		{"", nil, true},
+		{", client_ca: " + authority, nil, false},
+		{", client_ca: " + authority, []string{"--cert", mine, "--key", mineKey}, true},
+		{", client_ca: " + authority, []string{"--cert", mine}, false},
+	} {
+		write(tc.more)
+		p, out, _ := fake(map[string]string{"GATEWAY_ADDR": "127.0.0.1:0", "GATEWAY_LOG_FORMAT": "text"})
+		base := background(t, p, out, "serve", "--config", file)
+		ask, _, _ := fake(map[string]string{"GATEWAY_ADDR": strings.TrimPrefix(base, "https://"), "GATEWAY_CONFIG": file})
+		if err := ask.run(t.Context(), append([]string{"healthcheck"}, tc.args...)); tc.ok != (err == nil) {
+			t.Errorf("%q %v: %v", tc.more, tc.args, err)
+		}
+	}
+	for host, skip := range map[string]bool{"127.0.0.1": true, "::1": true, "localhost": true, "gateway.example": false, "10.0.0.1": false, "localhost.example": false} {
+		tr, err := probe(host, "", "")
+		if err != nil || tr.TLSClientConfig.InsecureSkipVerify != skip {
+			t.Errorf("%s: skips verification %v, %v", host, tr.TLSClientConfig.InsecureSkipVerify, err)
 		}
 	}
 }

@@ -7,6 +7,7 @@ package app
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -61,6 +62,9 @@ type App struct {
 	ops         operators
 	cache       *answers // nil = none can be kept
 
+	certificate        atomic.Pointer[tls.Config] // what new connections are served with; nil = plain HTTP
+	certificateExpires func(time.Time)            // nil = plain HTTP
+
 	mu      sync.Mutex // guards what follows
 	current *snapshot
 	closers []func() error
@@ -70,9 +74,6 @@ type App struct {
 func New(o Options) (*App, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
-	}
-	if tlsWanted(o.Config.Server.TLS) {
-		return nil, errNoTLS
 	}
 	a := &App{o: o, log: o.Logger, life: context.Background(), metrics: telemetry.NewMetrics(o.Version, o.Commit)}
 	a.ops.start()
@@ -126,10 +127,10 @@ func (a *App) URL() string {
 	if a.listener == nil {
 		return ""
 	}
-	return urlOf(a.listener)
+	return a.urlOf(a.listener)
 }
 
-func urlOf(ln net.Listener) string {
+func (a *App) urlOf(ln net.Listener) string {
 	host, port, err := net.SplitHostPort(ln.Addr().String())
 	if err != nil {
 		return ""
@@ -137,7 +138,7 @@ func urlOf(ln net.Listener) string {
 	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
 		host = "127.0.0.1"
 	}
-	return "http://" + net.JoinHostPort(host, port)
+	return a.scheme() + "://" + net.JoinHostPort(host, port)
 }
 
 // Service returns the use case, for programs that embed the gateway. It is that

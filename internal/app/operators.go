@@ -105,7 +105,7 @@ func (a *App) OperatorsURL() string {
 	case a.o.Config.Server.Admin.Token.IsZero():
 		return ""
 	case a.back != nil:
-		return urlOf(a.back)
+		return a.urlOf(a.back)
 	}
 	return a.URL()
 }

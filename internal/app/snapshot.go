@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"reflect"
 	"time"
@@ -23,6 +24,7 @@ type snapshot struct {
 	limiter *limits.Limiter
 	auth    *auth.Authenticator // nil = anonymous
 	edge    *server.Snapshot
+	tls     *tls.Config // nil = plain HTTP
 	close   func()
 
 	table  *route.Table   // what operators look at
@@ -35,6 +37,10 @@ type snapshot struct {
 // build makes a snapshot.
 func (a *App) build(cfg *config.Config) (*snapshot, error) {
 	prices, err := loadPrices(cfg)
+	if err != nil {
+		return nil, err
+	}
+	encrypted, err := loadTLS(cfg.Server.TLS)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +63,7 @@ func (a *App) build(cfg *config.Config) (*snapshot, error) {
 	})
 	connects := connectTimeouts(cfg)
 	a.connects.Store(&connects)
-	s := &snapshot{cfg: cfg, canaries: trials, limiter: a.limiter(cfg, table), table: table, guard: a.guard(cfg.Overload), loaded: time.Now()}
+	s := &snapshot{cfg: cfg, canaries: trials, limiter: a.limiter(cfg, table), table: table, guard: a.guard(cfg.Overload), loaded: time.Now(), tls: encrypted}
 	s.service = service.New(service.Options{
 		Router: table, Guard: s.guard, Admit: admitter{s.limiter}, Bounded: s.limiter.Bounds, Observer: fallbacks{a.metrics, a.tracer},
 		Models: models(cfg, prices), Refused: a.refused, Policies: a.policies(cfg, table), Served: a.served,
@@ -78,7 +84,7 @@ func (a *App) edge(s *snapshot) *server.Snapshot {
 	srv := s.cfg.Server
 	e := &server.Snapshot{
 		Service: s.service, Limit: server.NewLimit(s.cfg.Limits.RPS, s.cfg.Limits.Burst), MaxBody: int64(srv.MaxBody),
-		Checks: a.checks,
+		Checks: a.checks, Proxies: proxies(srv),
 		Write:  srv.WriteTimeout.Std(),
 		Limits: ownLimits{s.limiter},
 		Batch:  server.BatchOptions{MaxItems: srv.BatchMaxItems, Concurrency: srv.BatchConcurrency, MaxConcurrency: srv.BatchConcMax},
@@ -98,6 +104,7 @@ func (a *App) serverOptions(cfg *config.Config, s *snapshot) server.Options {
 	return server.Options{
 		Snapshot: s.edge, Logger: a.log, Metrics: a.metrics.Handler(), Observe: a.observe, Tracer: a.traceServer(),
 		ReadHeader: srv.ReadHeaderTimeout.Std(), ReadBody: srv.ReadTimeout.Std(), Idle: srv.IdleTimeout.Std(),
+		TLS:            a.serveTLS(s),
 		OperatorsApart: srv.Admin.Addr != "",
 		MaxHeaderBytes: int(srv.MaxHeader), Grace: srv.ShutdownGrace.Std(), Drain: srv.DrainTimeout.Std(),
 	}
@@ -210,6 +217,7 @@ func (a *App) Reload(_ context.Context, cfg *config.Config) error {
 	a.current = next
 	a.budgets.limiter.Store(next.limiter)
 	a.server.Swap(next.edge)
+	a.adoptTLS(next)
 	a.mu.Unlock()
 	old.close()
 	a.operatorsSee(a.logReload(old.cfg, cfg))

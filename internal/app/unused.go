@@ -1,7 +1,6 @@
 package app
 
 import (
-	"errors"
 	"log/slog"
 	"slices"
 
@@ -30,11 +29,6 @@ func notYet(cfg *config.Config) []string {
 	slices.Sort(keys)
 	return keys
 }
-
-// errNoTLS keeps an operator who asked for TLS from serving in the clear.
-var errNoTLS = errors.New("server.tls: this version does not serve TLS itself; leave it out and put a proxy that does in front")
-
-func tlsWanted(t config.TLS) bool { return t.Cert != "" || t.Key != "" || t.ClientCA != "" }
 
 func (a *App) warnNotYet(cfg *config.Config) {
 	for _, key := range notYet(cfg) {

@@ -1,23 +1,9 @@
 package app
 
 import (
-	"errors"
 	"strings"
 	"testing"
-
-	"github.com/llm-gateway/llm-gateway/config"
 )
-
-// TestTLSIsNotIgnored: who asks for it must not be served in the clear.
-func TestTLSIsNotIgnored(t *testing.T) {
-	for _, tls := range []config.TLS{{Cert: "c.pem", Key: "k.pem"}, {ClientCA: "ca.pem"}} {
-		cfg := load(t, "", nil)
-		cfg.Server.TLS = tls
-		if _, err := New(Options{Config: cfg}); !errors.Is(err, errNoTLS) {
-			t.Errorf("%+v: %v", tls, err)
-		}
-	}
-}
 
 // TestSettingsWithoutEffectAreNamed: nobody shall rely on what is only read.
 func TestSettingsWithoutEffectAreNamed(t *testing.T) {

@@ -95,9 +95,10 @@ func (x *exchange) log(now time.Time) {
 	if !handler.Enabled(ctx, level) {
 		return
 	}
-	var attrs [18]slog.Attr
+	var attrs [19]slog.Attr
 	a := append(attrs[:0], slog.String("request_id", x.id))
 	a = appendString(a, "trace_id", x.trace())
+	a = appendString(a, "client", x.clientAddr())
 	a = appendString(a, "key", x.caller.Name)
 	a = appendString(a, "route", x.rec.route)
 	a = appendString(a, "provider", x.rec.provider)

@@ -47,21 +47,21 @@ func TestAccessLog(t *testing.T) {
 		values           map[string]any
 	}{
 		{"answer", genPath, `{"prompt":"SECRET","metadata":{"team":"red"}}`, canonical("SECRET"), nil, "INFO",
-			"attempts cost key latency_ms metadata model overhead_ms provider request_id route status usage",
-			map[string]any{"status": 200.0, "route": "chat", "provider": "prov", "model": "m-1", "attempts": 2.0, "key": "app", "cost": 0.000009}},
+			"attempts client cost key latency_ms metadata model overhead_ms provider request_id route status usage",
+			map[string]any{"status": 200.0, "route": "chat", "provider": "prov", "model": "m-1", "attempts": 2.0, "key": "app", "client": "127.0.0.1", "cost": 0.000009}},
 		{"stream, trace", genPath, `{"prompt":"SECRET","stream":true}`, canonical("SECRET"),
 			[]string{"Traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}, "INFO",
-			"attempts cost key latency_ms model overhead_ms provider request_id route status trace_id ttft_ms usage",
+			"attempts client cost key latency_ms model overhead_ms provider request_id route status trace_id ttft_ms usage",
 			map[string]any{"status": 200.0, "trace_id": "0af7651916cd43dd8448eb211c80319c"}},
 		{"failure", chatPath, `{"model":"gpt-x","messages":["SECRET"]}`, failing, nil, "ERROR",
-			"attempts key kind latency_ms overhead_ms provider request_id route status",
+			"attempts client key kind latency_ms overhead_ms provider request_id route status",
 			map[string]any{"status": 502.0, "kind": "upstream_error", "attempts": 3.0, "route": "gpt-x"}},
 		{"stream that fails", genPath, `{"prompt":"SECRET","stream":true}`, func(context.Context, *llm.Call) (*llm.Reply, error) {
 			return streamOf(&fakeStream{events: texts("SECRET"), err: llm.Errorf(llm.KindTimeout, "slow")}, 0), nil
-		}, nil, "ERROR", "attempts key kind latency_ms model overhead_ms provider request_id status ttft_ms", map[string]any{"status": 200.0, "kind": "timeout"}},
-		{"refused", chatPath, `SECRET`, nil, nil, "WARN", "key kind latency_ms overhead_ms request_id status", map[string]any{"status": 400.0, "kind": "invalid_request"}},
-		{"unknown path", "/SECRET?q=SECRET", `SECRET`, nil, nil, "WARN", "kind latency_ms request_id status", map[string]any{"status": 404.0, "kind": "not_found"}},
-		{"unauthenticated", chatPath, chatBody, nil, []string{"X-Api-Key: SECRET"}, "WARN", "kind latency_ms request_id status", map[string]any{"status": 401.0}},
+		}, nil, "ERROR", "attempts client key kind latency_ms model overhead_ms provider request_id status ttft_ms", map[string]any{"status": 200.0, "kind": "timeout"}},
+		{"refused", chatPath, `SECRET`, nil, nil, "WARN", "client key kind latency_ms overhead_ms request_id status", map[string]any{"status": 400.0, "kind": "invalid_request"}},
+		{"unknown path", "/SECRET?q=SECRET", `SECRET`, nil, nil, "WARN", "client kind latency_ms request_id status", map[string]any{"status": 404.0, "kind": "not_found"}},
+		{"unauthenticated", chatPath, chatBody, nil, []string{"X-Api-Key: SECRET"}, "WARN", "client kind latency_ms request_id status", map[string]any{"status": 401.0}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			h := serve(t, tc.do, func(o *Options) { o.Snapshot.Auth = keys(map[string]string{secret: "app"}) })

@@ -90,7 +90,7 @@ func readAll(r io.Reader, n, limit int64) ([]byte, error) {
 }
 
 func (x *exchange) tooLarge(limit int64) error {
-	x.set("Connection", "close") // the rest of the body is not worth reading
+	x.closeAfter() // the rest of the body is not worth reading
 	return llm.Errorf(llm.KindRequestTooLarge, "the request body is larger than %d bytes", limit)
 }
 
@@ -98,7 +98,7 @@ func (x *exchange) tooLarge(limit int64) error {
 // reason ends the request's context, so that a body that is late must be told
 // from a client that left by the error itself.
 func (x *exchange) readFailed(err error, got int) error {
-	x.set("Connection", "close")
+	x.closeAfter()
 	x.bodyRead = true // as far as it ever will be
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		e := llm.Errorf(llm.KindInvalidRequest, "the request body did not arrive within %v", x.srv.o.ReadBody)

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"net/http"
 	"sync"
@@ -71,6 +72,9 @@ func (d *door) close() {
 
 // state is the http.Server's ConnState hook.
 func (d *door) state(nc net.Conn, s http.ConnState) {
+	if t, encrypted := nc.(*tls.Conn); encrypted {
+		nc = t.NetConn()
+	}
 	g, ok := nc.(*guest)
 	if ok && s != http.StateNew && g.known.CompareAndSwap(false, true) {
 		d.fresh.Add(-1)

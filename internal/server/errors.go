@@ -126,6 +126,7 @@ func (x *exchange) writeError(cause error, e *llm.Error) {
 		x.set("X-Should-Retry", "false")
 	}
 	x.stopReading()
+	x.Header()["Cache-Control"] = noStore
 	x.gatewayHeaders()
 	x.buf = x.ep.errors.AppendError(x.buf[:0], e, x.fillFacts(status))
 	x.whole(status, x.buf)

@@ -25,6 +25,7 @@ type exchange struct {
 	id     string
 	vals   []string // backs the header values that are set; see set
 	caller *llm.Caller
+	client string // the client's address once somebody asked; see clientAddr
 
 	traced  context.Context // the request's with its span; nil = no traces
 	traceID string
@@ -82,6 +83,7 @@ func (s *Server) begin(w http.ResponseWriter, r *http.Request) *exchange {
 	x.id = requestID(r.Header)
 	x.vals = make([]string, 0, 16)
 	x.set("X-Request-Id", x.id)
+	x.protect()
 	if s.draining.Load() {
 		x.set("Connection", "close")
 	}

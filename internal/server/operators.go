@@ -11,6 +11,9 @@ func operators(x *exchange) error {
 	if x.snap.Admin == nil {
 		return noSuchPath(x)
 	}
+	if c := x.clientAddr(); c != hostOf(x.req.RemoteAddr) {
+		x.req.RemoteAddr = c // audit lines name who came through the proxies
+	}
 	x.req.Body = http.MaxBytesReader(x, x.req.Body, maxOperatorBody)
 	x.snap.Admin.ServeHTTP(x, x.req)
 	return nil

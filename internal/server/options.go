@@ -2,8 +2,10 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/llm-gateway/llm-gateway/internal/llm"
@@ -41,6 +43,7 @@ type Snapshot struct {
 	Limit   *Limit         // requests per second of the whole gateway; nil = no limit
 	Checks  func() []Check // detail for /readyz; nil = none
 	Forward []string       // client headers that may be passed on to providers; nil = DefaultForward
+	Proxies []netip.Prefix // whose word on the address of a client counts; nil = nobody's
 	MaxBody int64          // bytes of a request body; default 16 MiB
 	Write   time.Duration  // time for one write to a client, give or take a quarter; default 30 s
 	Batch   BatchOptions   // limits of POST /v1/generate/batch
@@ -84,6 +87,11 @@ type Options struct {
 	// OperatorsApart keeps what is the operators' off the clients' listeners:
 	// it answers on those of ServeOperators alone.
 	OperatorsApart bool
+
+	// TLS returns what the next connection is served with, on every listener;
+	// its NextProtos must name h2 and http/1.1. It is called by connections at
+	// the same time. nil: plain HTTP.
+	TLS func() *tls.Config
 
 	// Observe returns the observer of one endpoint, named by its path pattern
 	// or "other". It is called once for each endpoint by New; nil = none.

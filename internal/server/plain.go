@@ -106,12 +106,13 @@ func oneModel(x *exchange) error {
 	return e
 }
 
-// json writes v as a whole answer.
+// json writes v as a whole answer, which holds for its caller and for now.
 func (x *exchange) json(status int, v any) error {
 	body, err := json.Marshal(v)
 	if err != nil {
 		return llm.AsError(err)
 	}
+	x.Header()["Cache-Control"] = noStore
 	x.whole(status, append(body, '\n'))
 	return x.writeErr
 }

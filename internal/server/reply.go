@@ -51,6 +51,8 @@ var (
 	contentNDJSON = []string{"application/x-ndjson"}
 	contentSSE    = []string{"text/event-stream"}
 	noCache       = []string{"no-cache"}
+	noStore       = []string{"no-store"}
+	noSniff       = []string{"nosniff"}
 	noBuffering   = []string{"no"} // nginx: proxy_buffering off for this answer
 )
 

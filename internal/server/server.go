@@ -52,6 +52,10 @@ func New(o Options) *Server {
 	base, cut := context.WithCancelCause(context.Background())
 	s.cut = cut
 	s.http, s.backHTTP = s.newHTTP(base, s), s.newHTTP(base, http.HandlerFunc(s.serveOperators))
+	if s.o.TLS != nil {
+		s.encrypt(s.http)
+		s.encrypt(s.backHTTP)
+	}
 	return s
 }
 
@@ -92,7 +96,11 @@ func (s *Server) Serve(ln net.Listener) error { return s.serve(s.http, ln) }
 func (s *Server) ServeOperators(ln net.Listener) error { return s.serve(s.backHTTP, ln) }
 
 func (s *Server) serve(h *http.Server, ln net.Listener) error {
-	err := h.Serve(s.door.open(ln))
+	serve := h.Serve
+	if s.o.TLS != nil {
+		serve = func(l net.Listener) error { return h.ServeTLS(l, "", "") }
+	}
+	err := serve(s.door.open(ln))
 	if !errors.Is(err, http.ErrServerClosed) && !s.draining.Load() {
 		return fmt.Errorf("serve %s: %w", ln.Addr(), err)
 	}

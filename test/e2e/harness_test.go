@@ -83,7 +83,7 @@ func startIn(t *testing.T, dir string, env []string, args ...string) *process {
 	}
 	go func() { p.done <- p.cmd.Wait() }()
 	t.Cleanup(func() { p.kill(t) })
-	addr := regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
+	addr := regexp.MustCompile(`https?://127\.0\.0\.1:\d+`)
 	deadline := time.Now().Add(20 * time.Second)
 	for time.Now().Before(deadline) {
 		if p.base = addr.FindString(p.out.String()); p.base != "" {
