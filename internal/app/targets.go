@@ -6,6 +6,7 @@ import (
 
 	"github.com/llm-gateway/llm-gateway/config"
 	"github.com/llm-gateway/llm-gateway/internal/chain"
+	"github.com/llm-gateway/llm-gateway/internal/limits"
 	"github.com/llm-gateway/llm-gateway/internal/llm"
 	"github.com/llm-gateway/llm-gateway/internal/route"
 	"github.com/llm-gateway/llm-gateway/internal/service"
@@ -113,9 +114,9 @@ func (t *targets) chain(k chainKey) llm.Provider {
 		Circuit:  t.circuit(k, p.Breaker, watch),
 		Timeout:  timeouts(p),
 	}
-	if l := p.Limits; l.RPS > 0 || l.Concurrency > 0 {
-		o.Limit = chain.LimitOptions{MaxWait: orNever(l.MaxWait), Gate: t.a.state.gates.get(k.provider, l, func() *chain.Gate {
-			return chain.NewGate(chain.GateOptions{RPS: l.RPS, Burst: l.Burst, Concurrency: l.Concurrency})
+	if l := p.Limits; l.RPS > 0 || l.Concurrency > 0 || l.TPM > 0 {
+		o.Limit = chain.LimitOptions{MaxWait: orNever(l.MaxWait), Estimate: limits.Estimate, Gate: t.a.state.gates.get(k.provider, l, func() *chain.Gate {
+			return chain.NewGate(chain.GateOptions{RPS: l.RPS, Burst: l.Burst, Concurrency: l.Concurrency, TPM: l.TPM})
 		})}
 	}
 	t.a.trace(&o, p)

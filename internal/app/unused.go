@@ -22,9 +22,6 @@ func notYet(cfg *config.Config) []string {
 		if p.OnClientGone == config.GoneDrain {
 			keys = append(keys, "providers."+name+".on_client_gone")
 		}
-		if p.Limits.TPM > 0 {
-			keys = append(keys, "providers."+name+".limits.tpm")
-		}
 	}
 	slices.Sort(keys)
 	return keys

@@ -231,7 +231,7 @@ func TestChainGoesElsewhereAtOnce(t *testing.T) {
 			}, llm.KindOverloaded},
 			{"account limit", answers, func(_ *world, o *Options) {
 				g := NewGate(GateOptions{Concurrency: 1})
-				g.enter()
+				g.enter(claim{})
 				o.Limit = LimitOptions{Gate: g, MaxWait: -1}
 			}, llm.KindUpstreamRateLimited},
 			{"no time", answers, nil, llm.KindTimeout},

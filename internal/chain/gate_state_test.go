@@ -13,7 +13,7 @@ func TestGateState(t *testing.T) {
 			t.Errorf("at rest: %+v", s)
 		}
 		for range 3 {
-			if !g.enter() {
+			if !g.enter(claim{}) {
 				t.Fatal("the gate is shut")
 			}
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/llm-gateway/llm-gateway/internal/llm"
 	"github.com/llm-gateway/llm-gateway/pkg/backoff"
+	"github.com/llm-gateway/llm-gateway/pkg/bucket"
 )
 
 // GateOptions sets the limits of one provider account.
@@ -16,13 +17,15 @@ type GateOptions struct {
 	RPS         float64 // requests per second; 0 = no limit
 	Burst       int     // requests at once after a rest; 0 = RPS, rounded up
 	Concurrency int     // requests under way at once, streams until their end; 0 = no limit
+	TPM         int64   // tokens per minute; 0 = no limit; see LimitOptions.Estimate
 }
 
 // Gate holds the state of a provider account's limits. All chains that lead to
 // the account share it. It is safe for concurrent use.
 type Gate struct {
-	pace  *rate.Limiter // nil = no limit
-	slots chan struct{} // holds one element for each request under way; nil = no limit
+	pace   *rate.Limiter  // nil = no limit
+	slots  chan struct{}  // holds one element for each request under way; nil = no limit
+	tokens *bucket.Bucket // nil = no limit
 }
 
 // NewGate makes a Gate.
@@ -38,6 +41,9 @@ func NewGate(o GateOptions) *Gate {
 	if o.Concurrency > 0 {
 		g.slots = make(chan struct{}, o.Concurrency)
 	}
+	if o.TPM > 0 {
+		g.tokens = bucket.New(bucket.Options{Limit: o.TPM, Per: time.Minute})
+	}
 	return g
 }
 
@@ -51,23 +57,29 @@ func (g *Gate) release() {
 }
 
 // LimitObserver is told when a request could not pass a gate at once: which
-// limit (concurrency, rps) held it, how long it waited, and whether it passed.
+// limit (concurrency, tpm, rps) held it, how long it waited, and whether it passed.
 type LimitObserver interface {
 	LimitHeld(limit string, waited time.Duration, passed bool)
 }
 
 // The names of the limits.
 const (
-	limitSlots = "concurrency"
-	limitPace  = "rps"
+	limitSlots  = "concurrency"
+	limitTokens = "tpm"
+	limitPace   = "rps"
 )
 
 // LimitOptions makes a Limit.
 type LimitOptions struct {
 	Provider string
 	Gate     *Gate         // nil = no limits
-	MaxWait  time.Duration // longest wait for both limits together; 0 = 1 s, negative = none
+	MaxWait  time.Duration // longest wait for all limits together; 0 = 1 s, negative = none
 	Observer LimitObserver // nil = nobody
+
+	// Estimate says about how many tokens a call's prompt has and the most that
+	// its answer can have (below 0 = it does not say). It is asked only for a
+	// gate that limits tokens; nil = each call takes one.
+	Estimate func(c *llm.Call) (prompt, output int64)
 }
 
 // Limit keeps a provider account's own limits, attempt by attempt. A request
@@ -96,9 +108,13 @@ func NewLimit(next llm.Provider, o LimitOptions) *Limit {
 func (l *Limit) Do(ctx context.Context, c *llm.Call) (*llm.Reply, error) {
 	g := l.o.Gate
 	var waited time.Duration
-	if !g.enter() {
+	var t claim
+	if g.tokens != nil {
+		t = l.demand(c)
+	}
+	if !g.enter(t) {
 		var e *llm.Error
-		if waited, e = l.queue(ctx, c); e != nil {
+		if waited, e = l.queue(ctx, c, t); e != nil {
 			return nil, e
 		}
 	}
@@ -106,16 +122,16 @@ func (l *Limit) Do(ctx context.Context, c *llm.Call) (*llm.Reply, error) {
 	if waited > 0 {
 		err = addWait(reply, err, waited)
 	}
-	if _, over := llm.Settled(reply, err); over {
-		g.release()
+	if d, over := llm.Settled(reply, err); over {
+		g.leave(t, &d)
 		return reply, err
 	}
-	llm.OnDone(reply, nil, func(llm.Done) { g.release() })
+	llm.OnDone(reply, nil, func(d llm.Done) { g.leave(t, &d) })
 	return reply, nil
 }
 
 // enter passes the gate if that is possible without waiting.
-func (g *Gate) enter() bool {
+func (g *Gate) enter(t claim) bool {
 	if g.slots != nil {
 		select {
 		case g.slots <- struct{}{}:
@@ -123,16 +139,24 @@ func (g *Gate) enter() bool {
 			return false
 		}
 	}
+	if g.tokens != nil {
+		if _, ok := g.tokens.Reserve(t.tokens); !ok {
+			g.release()
+			return false
+		}
+	}
 	if g.pace != nil && !g.pace.Allow() {
+		g.giveBack(t)
 		g.release()
 		return false
 	}
 	return true
 }
 
-// queue waits for a slot, then for the pace. A slot that waits for its turn is
-// held meanwhile: when the pace is what limits, slots are not scarce.
-func (l *Limit) queue(ctx context.Context, c *llm.Call) (time.Duration, *llm.Error) {
+// queue waits for a slot, then for tokens, then for the pace. A slot that waits
+// for its turn is held meanwhile: when the pace is what limits, slots are not
+// scarce.
+func (l *Limit) queue(ctx context.Context, c *llm.Call, t claim) (time.Duration, *llm.Error) {
 	start := time.Now()
 	patience := max(l.o.MaxWait, 0)
 	if left, ok := remaining(ctx, c); ok {
@@ -140,8 +164,16 @@ func (l *Limit) queue(ctx context.Context, c *llm.Call) (time.Duration, *llm.Err
 	}
 	held, e := limitSlots, l.waitSlot(ctx, patience)
 	if e == nil {
+		if waited, err := l.waitTokens(ctx, t, patience-time.Since(start)); waited || err != nil {
+			held, e = limitTokens, err
+		}
+	}
+	if e == nil {
 		if waited, err := l.waitPace(ctx, patience-time.Since(start)); waited || err != nil {
 			held, e = limitPace, err
+			if err != nil {
+				l.o.Gate.giveBack(t)
+			}
 		}
 	}
 	took := time.Since(start)
@@ -201,8 +233,11 @@ func (l *Limit) waitPace(ctx context.Context, d time.Duration) (waited bool, e *
 
 func (l *Limit) refusal(limit string, retryAfter time.Duration) *llm.Error {
 	what := "concurrent requests"
-	if limit == limitPace {
+	switch limit {
+	case limitPace:
 		what = "requests per second"
+	case limitTokens:
+		what = "tokens per minute"
 	}
 	e := llm.Errorf(llm.KindUpstreamRateLimited, "the limit of %s for this provider account is reached", what)
 	e.Provider, e.RetryAfter = l.o.Provider, retryAfter
