@@ -40,6 +40,8 @@ type Options struct {
 	Settings    Settings
 	Canaries    Canaries
 	Sessions    *Sessions // nil: there is no page
+	Keys        KeyKeeper
+	Tenants     TenantLister
 }
 
 // API answers operators.
@@ -124,6 +126,10 @@ func (a *API) routes() []row {
 		{"GET /admin/v1/routes", a.o.Gateway != nil, a.routesInForce},
 		{"GET /admin/v1/credentials", a.o.Credentials != nil, a.credentials},
 		{"GET /admin/v1/limits", a.o.Limits != nil, a.limits},
+		{"GET /admin/v1/keys", a.o.Keys != nil, a.listKeys},
+		{"POST /admin/v1/keys", a.o.Keys != nil, a.createKey},
+		{"DELETE /admin/v1/keys/{name}", a.o.Keys != nil, a.revokeKey},
+		{"GET /admin/v1/tenants", a.o.Tenants != nil, a.listTenants},
 		{"GET /admin/v1/requests", a.o.Traffic != nil, a.requests},
 		{"GET /admin/v1/overview", a.o.Traffic != nil, a.overview},
 		{"GET /admin/v1/config", a.o.Settings != nil, a.config},

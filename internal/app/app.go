@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/llm-gateway/llm-gateway/config"
+	"github.com/llm-gateway/llm-gateway/internal/keystore"
 	"github.com/llm-gateway/llm-gateway/internal/ledger"
 	"github.com/llm-gateway/llm-gateway/internal/limits"
 	"github.com/llm-gateway/llm-gateway/internal/notify"
@@ -44,6 +45,9 @@ type App struct {
 	limits   limits.Engine
 	callers  *limits.Callers
 	ledger   *ledger.Recorder
+	store    ledger.Store // the ledger's, whose database others share
+	keys     *keystore.Keystore
+	inForce  inForce
 	redis    *limits.Redis   // the same, when it is one
 	tracer   *tracing.Tracer // nil = no traces
 	client   *http.Client
@@ -92,12 +96,14 @@ func New(o Options) (*App, error) {
 	if err := a.openLedger(o.Config); err != nil {
 		return nil, errors.Join(err, a.close())
 	}
+	a.openKeys(o.Config)
 	snap, err := a.build(o.Config)
 	if err != nil {
 		return nil, errors.Join(err, a.close())
 	}
 	a.current = snap
 	a.budgets.limiter.Store(snap.limiter)
+	a.inForce.adopt(a, snap)
 	a.warnNotYet(o.Config)
 	a.restoreBudgets(a.life, o.Config)
 	a.watchCanaries()

@@ -34,7 +34,7 @@ func (v inspector) Status() admin.Status {
 		Version: a.o.Version, Commit: a.o.Commit, Go: runtime.Version(),
 		Started: a.ops.started.UTC(), UptimeSeconds: int64(time.Since(a.ops.started).Seconds()), State: "ready",
 		Configuration: admin.Configuration{Files: slices.Clone(s.cfg.Files), LoadedAt: s.loaded.UTC(), Warnings: slices.Clone(s.cfg.Warnings)},
-		Anonymous:     s.auth == nil, Goroutines: runtime.NumGoroutine(), HeapBytes: heapInUse(),
+		Anonymous:     !s.cfg.AuthConfigured(), Goroutines: runtime.NumGoroutine(), HeapBytes: heapInUse(),
 	}
 	out.Requests, out.Streams = a.server.Load()
 	if a.server.Draining() {

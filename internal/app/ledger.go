@@ -32,6 +32,7 @@ func (a *App) openLedger(cfg *config.Config) error {
 	if err != nil {
 		return fmt.Errorf("usage.database: %w", err)
 	}
+	a.store = store
 	o := ledger.Options{Store: store, Logger: a.log, Retention: cfg.Usage.Retention.Std()}
 	o.Observer = a.metrics.Ledger(func() int { return a.ledger.Stats().Waiting })
 	a.ledger = ledger.New(o)
@@ -79,7 +80,7 @@ func (a *App) withLedger(e *server.Snapshot, cfg *config.Config) {
 		if others != nil {
 			checks = others()
 		}
-		return append(checks, a.ledgerCheck())
+		return append(checks, a.ledgerCheck(), a.keysCheck())
 	}
 }
 

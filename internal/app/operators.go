@@ -53,11 +53,12 @@ func (a *App) withOperators(e *server.Snapshot, cfg *config.Config) {
 		return
 	}
 	e.Watch = func(r *server.CallRecord) { a.ops.monitor.Ended((*monitor.Call)(r)) }
-	view := inspector{a}
+	view, keys := inspector{a}, keyKeeper{a, cfg}
 	e.Admin = admin.New(admin.Options{
 		Token: token.Reveal(), Logger: a.log, Usage: a.ledger,
 		Gateway: view, Credentials: view, Limits: view, Settings: view, Traffic: a.ops.monitor, Canaries: a,
 		Sessions: a.ops.sessions,
+		Keys:     keys, Tenants: keys,
 	})
 }
 

@@ -22,7 +22,7 @@ type snapshot struct {
 	cfg     *config.Config
 	service *service.Service
 	limiter *limits.Limiter
-	auth    *auth.Authenticator // nil = anonymous
+	auth    *auth.Authenticator
 	edge    *server.Snapshot
 	tls     *tls.Config // nil = plain HTTP
 	close   func()
@@ -86,14 +86,11 @@ func (a *App) edge(s *snapshot) *server.Snapshot {
 		Service: s.service, Limit: server.NewLimit(s.cfg.Limits.RPS, s.cfg.Limits.Burst), MaxBody: int64(srv.MaxBody),
 		Checks: a.checks, Proxies: proxies(srv),
 		Write:  srv.WriteTimeout.Std(),
-		Limits: ownLimits{s.limiter},
-		Batch:  server.BatchOptions{MaxItems: srv.BatchMaxItems, Concurrency: srv.BatchConcurrency, MaxConcurrency: srv.BatchConcMax},
+		Limits: ownLimits{s.limiter}, Auth: s.auth,
+		Batch: server.BatchOptions{MaxItems: srv.BatchMaxItems, Concurrency: srv.BatchConcurrency, MaxConcurrency: srv.BatchConcMax},
 	}
 	if extra := s.cfg.HTTP.ForwardHeaders; len(extra) > 0 {
 		e.Forward = append(server.DefaultForward(), extra...)
-	}
-	if s.auth != nil {
-		e.Auth = s.auth
 	}
 	a.withLedger(e, s.cfg)
 	return e
@@ -125,12 +122,10 @@ func routeSpecs(cfg *config.Config) []route.Spec {
 	return specs
 }
 
-// newAuth returns nil when anyone may call.
+// newAuth makes what knows the callers of a configuration. Where that asks for
+// no credential, only keys made at run time are anybody's.
 func newAuth(c config.Auth) (*auth.Authenticator, func(), error) {
-	if len(c.Keys) == 0 && c.JWT == nil {
-		return nil, func() {}, nil
-	}
-	o := auth.Options{}
+	o := auth.Options{Anonymous: len(c.Keys) == 0 && c.JWT == nil}
 	for i := range c.Keys {
 		k := &c.Keys[i]
 		o.Keys = append(o.Keys, auth.Key{
@@ -216,6 +211,7 @@ func (a *App) Reload(_ context.Context, cfg *config.Config) error {
 	}
 	a.current = next
 	a.budgets.limiter.Store(next.limiter)
+	a.inForce.adopt(a, next)
 	a.server.Swap(next.edge)
 	a.adoptTLS(next)
 	a.mu.Unlock()

@@ -41,10 +41,10 @@ type Postgres struct {
 	rollups  []byte
 }
 
-// The sizes of the pool: one for the writer, one for retention, the rest for
-// questions.
+// The sizes of the pool: one for the writer, one for retention, one for the store
+// of keys to listen with, the rest for questions.
 const (
-	pgConns    = 6
+	pgConns    = 7
 	pgIdle     = 2
 	pgConnLife = 30 * time.Minute
 	pgIdleLife = 5 * time.Minute
