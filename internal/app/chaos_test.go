@@ -210,7 +210,9 @@ func member(b []byte, path ...any) string {
 	return s
 }
 
-func hasError(b []byte) bool { return member(b, "error", "message") != "" || member(b, "message") != "" }
+func hasError(b []byte) bool {
+	return member(b, "error", "message") != "" || member(b, "message") != ""
+}
 
 var askers = []asker{
 	{
