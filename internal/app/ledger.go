@@ -114,6 +114,7 @@ type attemptRecorder struct {
 	provider  string
 	kind      string // the catalogue's name for the provider
 	label     string // the model's bounded name
+	speaks    speaker
 	lastPrice atomic.Pointer[namedPrice]
 }
 
@@ -123,12 +124,24 @@ type namedPrice struct {
 	name  string
 }
 
+// speaker knows in which dialect a call reaches its upstream.
+type speaker interface{ Speaks(c *llm.Call) llm.Dialect }
+
+// speakerOf returns nil for a provider that speaks none, as the built-in mock.
+func speakerOf(p llm.Provider) speaker {
+	s, _ := p.(speaker)
+	return s
+}
+
 // AttemptEnded writes one record.
 func (o *attemptRecorder) AttemptEnded(a chain.Attempt) {
 	c, d := a.Call, &a.Done
 	r := recordOf(c)
 	r.Time, r.UpstreamID, r.Provider, r.Model, r.Upstream = a.Start, a.UpstreamID, o.provider, o.label, c.Model
 	r.Attempt, r.Outcome = c.Meta.NextAttempt(), d.Outcome()
+	if o.speaks != nil {
+		r.UpstreamDialect = o.speaks.Speaks(c)
+	}
 	r.Answered, r.FirstToken, r.Took = a.Answered, a.FirstToken, a.Took
 	switch {
 	case d.Err != nil:

@@ -109,7 +109,7 @@ func (t *targets) chain(k chainKey) llm.Provider {
 	o := chain.Options{
 		Provider: k.provider,
 		Observer: watch,
-		Attempts: &attemptRecorder{ledger: t.a.ledger, prices: t.prices, provider: k.provider, kind: t.kind(k.provider), label: k.label},
+		Attempts: &attemptRecorder{ledger: t.a.ledger, prices: t.prices, provider: k.provider, kind: t.kind(k.provider), label: k.label, speaks: speakerOf(t.providers[k.provider])},
 		Retry:    t.retry(k, p, watch),
 		Circuit:  t.circuit(k, p.Breaker, watch),
 		Timeout:  timeouts(p),

@@ -40,6 +40,9 @@ func appendRecord(dst []byte, r *Record) []byte {
 	if r.Dialect != 0 {
 		dst = appendText(dst, `,"dialect":`, r.Dialect.String())
 	}
+	if r.UpstreamDialect != 0 {
+		dst = appendText(dst, `,"upstream_dialect":`, r.UpstreamDialect.String())
+	}
 	if r.Stream {
 		dst = append(dst, `,"stream":true`...)
 	}

@@ -28,7 +28,7 @@ func rec(n int) Record {
 	r := Record{
 		RequestID: fmt.Sprintf("req_%d", n), UpstreamID: "up", Time: noon.Add(time.Duration(n) * time.Minute),
 		Principal: fmt.Sprintf("key%d", n%3), Tenant: fmt.Sprintf("tenant%d", n%2), Route: "chat", Provider: "openai", Model: "gpt-4o", Upstream: "gpt-4o-2024",
-		Op: llm.OpChat, Dialect: llm.DialectOpenAI, Stream: n%2 == 0, Attempt: 1, Outcome: "complete",
+		Op: llm.OpChat, Dialect: llm.DialectOpenAI, UpstreamDialect: llm.DialectAnthropic, Stream: n%2 == 0, Attempt: 1, Outcome: "complete",
 		Usage: llm.Usage{Input: int64(10 + n), CachedInput: 3, Output: int64(n), Reasoning: 1, Source: llm.UsageReported},
 		Cost:  llm.Money(1000 + n), Price: "2026-01-01",
 		Answered: 1500 * time.Microsecond, Took: 2 * time.Second, Labels: map[string]string{"team": "a\"b"}, Tags: map[string]string{"x": "y"},

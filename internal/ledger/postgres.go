@@ -19,7 +19,7 @@ import (
 // in JSON. What a record leaves out is NULL.
 var recordColumns = []string{
 	"at BIGINT", "request_id TEXT", "upstream_id TEXT", "principal TEXT", "tenant TEXT", "route TEXT", "provider TEXT", "model TEXT",
-	"upstream TEXT", "op TEXT", "dialect TEXT", "stream BOOLEAN", "attempt BIGINT", "outcome TEXT", "kind TEXT", "usage_source TEXT",
+	"upstream TEXT", "op TEXT", "dialect TEXT", "upstream_dialect TEXT", "stream BOOLEAN", "attempt BIGINT", "outcome TEXT", "kind TEXT", "usage_source TEXT",
 	"input BIGINT", "cached_input BIGINT", "cache_write BIGINT", "cache_write_1h BIGINT", "output BIGINT", "reasoning BIGINT",
 	"cost BIGINT", "price TEXT", "unpriced BOOLEAN", "answered_ms DOUBLE PRECISION", "first_token_ms DOUBLE PRECISION",
 	"took_ms DOUBLE PRECISION", "cache TEXT", "labels JSONB", "tags JSONB",
@@ -86,6 +86,7 @@ func postgresFlavor() flavor {
 			"CREATE INDEX ledger_records_at ON ledger_records (at)",
 			"CREATE INDEX ledger_records_request ON ledger_records (request_id)",
 			rollupTable("BIGINT"),
+			"ALTER TABLE ledger_records ADD COLUMN IF NOT EXISTS upstream_dialect TEXT", // new tables have it
 		},
 	}
 }

@@ -31,6 +31,8 @@ type Record struct {
 	Dialect llm.Dialect // what the client spoke
 	Stream  bool
 
+	UpstreamDialect llm.Dialect // what the provider was spoken to in; 0 when none was
+
 	Attempt int    // running number within the request, from 1; 0 = no attempt was made
 	Outcome string // llm.Done.Outcome, or OutcomeRejected
 	Kind    string // the error's kind; "" without one

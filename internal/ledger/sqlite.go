@@ -72,6 +72,8 @@ func sqliteFlavor() flavor {
 			"CREATE INDEX ledger_chunks_at ON ledger_chunks (last_at)",
 			rollupTable("INTEGER"),
 			sqliteView(),
+			"DROP VIEW ledger_records", // it had no upstream_dialect
+			sqliteView(),
 		},
 	}
 }

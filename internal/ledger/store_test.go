@@ -226,6 +226,41 @@ func TestMigrationsAtOnce(t *testing.T) {
 	}
 }
 
+// TestOlderFileIsBroughtUpToDate: a file from before upstream_dialect keeps its
+// records, and shows the column of new ones.
+func TestOlderFileIsBroughtUpToDate(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ledger.db")
+	s, err := OpenSQLite(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := rec(1)
+	old.UpstreamDialect = 0
+	if err := s.Write(t.Context(), &Batch{ID: "old", Records: []Record{old}}); err != nil {
+		t.Fatal(err)
+	}
+	const before = "DROP VIEW ledger_records; CREATE VIEW ledger_records AS SELECT json_extract(value, '$.dialect') AS dialect FROM ledger_chunks, json_each(ledger_chunks.body);" +
+		"DELETE FROM ledger_schema WHERE version > 4"
+	if _, err := s.write.ExecContext(t.Context(), before); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = OpenSQLite(t.Context(), path); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Write(t.Context(), &Batch{ID: "new", Records: []Record{rec(2)}}); err != nil {
+		t.Fatal(err)
+	}
+	var got string
+	const ask = "SELECT group_concat(request_id || ' ' || dialect || ' ' || coalesce(upstream_dialect, 'NULL')) FROM (SELECT * FROM ledger_records ORDER BY at)"
+	if err := s.read.QueryRowContext(t.Context(), ask).Scan(&got); err != nil || got != "req_1 openai NULL,req_2 openai anthropic" {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
 func TestNewerSchemaIsLeftAlone(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ledger.db")
 	s, err := OpenSQLite(t.Context(), path)

@@ -136,6 +136,15 @@ func (p *HTTP) Do(ctx context.Context, c *llm.Call) (*llm.Reply, error) {
 	return r, nil
 }
 
+// Speaks returns the dialect in which c reaches the upstream: the client's own
+// when its bytes pass through.
+func (p *HTTP) Speaks(c *llm.Call) llm.Dialect {
+	if p.passer(c) != nil {
+		return c.Dialect
+	}
+	return p.dialect
+}
+
 // passer returns the codec that watches c's bytes pass, nil when c must be
 // translated.
 func (p *HTTP) passer(c *llm.Call) dialect.Passer {

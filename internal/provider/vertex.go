@@ -199,6 +199,14 @@ func (v *Vertex) Close() error {
 	return v.tokens.Close()
 }
 
+// Speaks returns the dialect in which c reaches the upstream.
+func (v *Vertex) Speaks(c *llm.Call) llm.Dialect {
+	if isClaude(c.Model) && v.claude != nil {
+		return v.claude.Speaks(c)
+	}
+	return v.google.Speaks(c)
+}
+
 // String returns the provider's name.
 func (v *Vertex) String() string { return v.google.String() }
 

@@ -177,18 +177,19 @@ func TestPostgresLedger(t *testing.T) {
 		time.Sleep(100 * time.Millisecond) // the other's last batch
 	}
 	for query, want := range map[string]int64{
-		"SELECT COUNT(*) FROM ledger_records":                                said.Requests,
-		"SELECT COUNT(DISTINCT request_id) FROM ledger_records":              said.Requests,
-		"SELECT SUM(input)::bigint FROM ledger_records":                      said.Input,
-		"SELECT SUM(output)::bigint FROM ledger_records":                     said.Output,
-		"SELECT SUM(attempts)::bigint FROM ledger_rollups":                   said.Requests,
-		"SELECT SUM(input)::bigint FROM ledger_rollups":                      said.Input,
-		"SELECT SUM(output)::bigint FROM ledger_rollups":                     said.Output,
-		"SELECT SUM(cost)::bigint FROM ledger_rollups":                       pg.ask(t, "SELECT COALESCE(SUM(cost), 0)::bigint FROM ledger_records"),
-		"SELECT COUNT(*) FROM ledger_schema WHERE version = 1":               1,
-		"SELECT COUNT(*) FROM ledger_records WHERE outcome <> 'complete'":    0,
-		"SELECT COUNT(*) FROM ledger_records WHERE principal IS NULL":        0,
-		"SELECT COUNT(*) FROM ledger_records WHERE usage_source<>'reported'": 0,
+		"SELECT COUNT(*) FROM ledger_records":                                                                     said.Requests,
+		"SELECT COUNT(DISTINCT request_id) FROM ledger_records":                                                   said.Requests,
+		"SELECT SUM(input)::bigint FROM ledger_records":                                                           said.Input,
+		"SELECT SUM(output)::bigint FROM ledger_records":                                                          said.Output,
+		"SELECT SUM(attempts)::bigint FROM ledger_rollups":                                                        said.Requests,
+		"SELECT SUM(input)::bigint FROM ledger_rollups":                                                           said.Input,
+		"SELECT SUM(output)::bigint FROM ledger_rollups":                                                          said.Output,
+		"SELECT SUM(cost)::bigint FROM ledger_rollups":                                                            pg.ask(t, "SELECT COALESCE(SUM(cost), 0)::bigint FROM ledger_records"),
+		"SELECT COUNT(*) FROM ledger_schema WHERE version = 1":                                                    1,
+		"SELECT COUNT(*) FROM ledger_records WHERE outcome <> 'complete'":                                         0,
+		"SELECT COUNT(*) FROM ledger_records WHERE principal IS NULL":                                             0,
+		"SELECT COUNT(*) FROM ledger_records WHERE dialect IS NULL OR upstream_dialect IS DISTINCT FROM 'openai'": 0,
+		"SELECT COUNT(*) FROM ledger_records WHERE usage_source<>'reported'":                                      0,
 	} {
 		if got := pg.ask(t, query); got != want {
 			t.Errorf("%s = %d, want %d", query, got, want)
