@@ -5,6 +5,7 @@
 //	llm-gateway check         say whether the configuration is good, and print it resolved
 //	llm-gateway ask           put a question to a running gateway
 //	llm-gateway batch         send a file of requests to a running gateway
+//	llm-gateway migrate       convert another gateway's configuration
 //	llm-gateway keygen        make an API key and its hash
 //	llm-gateway mock          serve the built-in mock as an OpenAI-dialect upstream
 //	llm-gateway healthcheck   ask a running gateway whether it is alive
@@ -52,6 +53,7 @@ const usage = `usage: llm-gateway [command]
   check        say whether the configuration is good, and print it resolved
   ask          put a question to a running gateway
   batch        send a file of requests to a running gateway
+  migrate      convert another gateway's configuration
   keygen       make an API key and its hash
   mock         serve the built-in mock as an OpenAI-dialect upstream
   healthcheck  ask a running gateway whether it is alive
@@ -65,7 +67,7 @@ func (p program) run(ctx context.Context, args []string) error {
 		name, args = args[0], args[1:]
 	}
 	command, ok := map[string]func(context.Context, []string) error{
-		"serve": p.serve, "check": p.check, "ask": p.ask, "batch": p.batch, "keygen": p.keygen, "mock": p.mock, "healthcheck": p.healthcheck, "version": p.version,
+		"serve": p.serve, "check": p.check, "ask": p.ask, "batch": p.batch, "migrate": p.migrate, "keygen": p.keygen, "mock": p.mock, "healthcheck": p.healthcheck, "version": p.version,
 	}[name]
 	switch {
 	case ok:
