@@ -40,11 +40,24 @@ fmt: ## format the code
 	gofmt -w $$(git ls-files '*.go')
 
 .PHONY: lint
-lint: ## format check, vet, staticcheck, shell scripts
+lint: ## format check, vet, staticcheck, shell scripts, YAML
 	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "gofmt would change:"; echo "$$out"; exit 1; fi
 	go vet ./...
 	$(TOOL) staticcheck ./...
 	@if command -v shellcheck >/dev/null; then shellcheck .ci/run .ci/gotest $$(git ls-files '*.sh'); else echo "skipped: shellcheck is not installed"; fi
+	@if command -v yamllint >/dev/null; then yamllint -s -d '{extends: relaxed, rules: {line-length: disable}}' $$(git ls-files '*.yml' '*.yaml'); else echo "skipped: yamllint is not installed; the tests still refuse malformed YAML and keys that come twice"; fi
+
+GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+.PHONY: lint-security
+lint-security: ## gosec, bodyclose, noctx, errorlint, sloglint; builds the linter on first use, in minutes
+	@test -x .bin/golangci-lint || GOBIN=$(CURDIR)/.bin CGO_ENABLED=0 go install $(GOLANGCI)
+	.bin/golangci-lint run --timeout 10m ./...
+
+.PHONY: modules
+modules: ## the module files are tidy, and the modules are what their checksums say
+	go mod tidy -diff
+	go mod verify
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME (60s) each
@@ -61,7 +74,7 @@ bench-once: ## run every micro-benchmark once, so that none rots
 	@go test -run '^$$' -bench . -benchtime 1x ./... | grep -E '^(Benchmark|FAIL|panic|---)' | awk '/^Benchmark/{n++; next} {print} END{print n " benchmarks ran"}'
 
 .PHONY: check
-check: lint test bench-once ## what CI runs before the end-to-end tests; fuzz seeds run with the tests
+check: lint modules lint-security lint-workflows test bench-once ## what CI runs before the end-to-end tests; fuzz seeds, secrets, licences and documents are among the tests
 
 .PHONY: e2e
 e2e: build ## end-to-end: the running binary, real SDKs, real Prometheus; installs what it needs
@@ -99,6 +112,7 @@ cross: ## build for linux amd64 and arm64, so that neither breaks unseen
 docs: ## write the generated documents and manifests anew; make check compares them
 	go test ./internal/telemetry -run TestDocs -update
 	go test ./deploy -run TestPrometheusRule -update
+	go test ./internal/archtest -run TestLicences -update
 
 .PHONY: lint-deploy
 lint-deploy: ## what is shipped to run the gateway: rules, dashboard, manifests, compose

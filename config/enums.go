@@ -160,7 +160,7 @@ const (
 	EventRedisLost        WebhookEvent = "redis_lost"
 	EventRedisRestored    WebhookEvent = "redis_restored"
 
-	EventCredentialRefused WebhookEvent = "credential_refused"
+	EventCredentialRefused WebhookEvent = "credential_refused" //nolint:gosec // the name of an event
 )
 
 // UnmarshalText reads an event's name.

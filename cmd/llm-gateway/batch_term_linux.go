@@ -21,7 +21,7 @@ func terminalWidth(w io.Writer) int {
 	var size struct{ rows, cols, xpixel, ypixel uint16 }
 	var errno syscall.Errno
 	err = raw.Control(func(fd uintptr) {
-		_, _, errno = syscall.Syscall(syscall.SYS_IOCTL, fd, syscall.TIOCGWINSZ, uintptr(unsafe.Pointer(&size)))
+		_, _, errno = syscall.Syscall(syscall.SYS_IOCTL, fd, syscall.TIOCGWINSZ, uintptr(unsafe.Pointer(&size))) //nolint:gosec // the form that package unsafe allows for Syscall
 	})
 	if err != nil || errno != 0 {
 		return 0

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"runtime"
 	"runtime/pprof"
@@ -60,7 +61,7 @@ func (a *API) profile(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a.o.Logger.InfoContext(r.Context(), "an operator took a profile", "profile", name, "request_id", requestID(w))
+	a.o.Logger.InfoContext(r.Context(), "an operator took a profile", slog.String("profile", name), slog.String("request_id", requestID(w)))
 	h := w.Header()
 	h.Set("Content-Type", "application/octet-stream")
 	if debug > 0 {

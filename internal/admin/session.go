@@ -131,7 +131,7 @@ func (a *API) give(w http.ResponseWriter, r *http.Request, s session) {
 }
 
 func cookie(r *http.Request, value string, age int) *http.Cookie {
-	return &http.Cookie{
+	return &http.Cookie{ //nolint:gosec // Secure is set whenever TLS is spoken; see below
 		Name: sessionCookie, Value: value, Path: "/", MaxAge: age, HttpOnly: true, SameSite: http.SameSiteStrictMode,
 		// A proxy that speaks TLS for us says so; that a liar can set the
 		// flag too costs only the liar's own sign-in.

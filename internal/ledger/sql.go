@@ -46,7 +46,7 @@ func migrate(ctx context.Context, db *sql.DB, f *flavor) error {
 		if _, err := tx.ExecContext(ctx, m); err != nil {
 			return fmt.Errorf("migration %d: %w", version+i+1, err)
 		}
-		insert := "INSERT INTO ledger_schema (version) VALUES (" + f.placeholder(1) + ")"
+		insert := "INSERT INTO ledger_schema (version) VALUES (" + f.placeholder(1) + ")" //nolint:gosec // a placeholder, $1 or ?
 		if _, err := tx.ExecContext(ctx, insert, version+i+1); err != nil {
 			return err
 		}
@@ -102,7 +102,7 @@ func (f *flavor) mergeDay(ctx context.Context, tx *sql.Tx, start int64) error {
 	fmt.Fprintf(&sums, "CASE WHEN SUM(cost / %[1]d) >= %[2]d THEN %[3]d ELSE CAST(SUM(cost / %[1]d) * %[1]d + SUM(cost %% %[1]d) AS BIGINT) END",
 		costPart, (math.MaxInt64/costPart)-costPart, math.MaxInt64)
 	old := fmt.Sprintf(" FROM ledger_rollups WHERE span = %d AND slot >= %d AND slot < %d", hour, start, start+day)
-	insert := fmt.Sprintf("INSERT INTO ledger_rollups (%s, %s, cost) SELECT CAST(%d AS BIGINT), %d, tenant, principal, route, provider, model, %s%s"+
+	insert := fmt.Sprintf("INSERT INTO ledger_rollups (%s, %s, cost) SELECT CAST(%d AS BIGINT), %d, tenant, principal, route, provider, model, %s%s"+ //nolint:gosec // names of columns and numbers of ours
 		" GROUP BY tenant, principal, route, provider, model ORDER BY tenant, principal, route, provider, model%s",
 		dimColumns, strings.Join(sumColumns, ", "), start, day, &sums, old, addRollup())
 	if _, err := tx.ExecContext(ctx, insert); err != nil {

@@ -31,7 +31,7 @@ type SQLite struct {
 // OpenSQLite opens a database file, and makes it if it is not there, readable
 // for its owner alone. It fails when the file cannot be written.
 func OpenSQLite(ctx context.Context, path string) (*SQLite, error) {
-	f, err := os.OpenFile(filepath.Clean(path), os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(filepath.Clean(path), os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the operator's own setting
 	if err != nil {
 		return nil, err
 	}

@@ -103,7 +103,7 @@ func NewRedis(ctx context.Context, o RedisOptions) (*Redis, error) {
 		return nil, err
 	}
 	r := &Redis{
-		o: o, client: client, local: o.Local, replica: strconv.FormatUint(rand.Uint64(), 36), done: make(chan struct{}),
+		o: o, client: client, local: o.Local, replica: strconv.FormatUint(rand.Uint64(), 36), done: make(chan struct{}), //nolint:gosec // a name that must differ, not be secret
 		admit: redis.NewScript(luaCommon + luaAdmit), settles: redis.NewScript(luaCommon + luaSettle), renews: redis.NewScript(luaCommon + luaRenew),
 		reads: redis.NewScript(luaCommon + luaRead),
 	}

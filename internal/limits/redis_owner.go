@@ -55,7 +55,7 @@ func (r *Redis) run(ctx context.Context) {
 // pause is the time between two probes, with a jitter that keeps replicas from
 // coming back all at once.
 func (o *owner) pause() time.Duration {
-	return o.r.o.Probe + rand.N(o.r.o.Probe/4+1)
+	return o.r.o.Probe + rand.N(o.r.o.Probe/4+1) //nolint:gosec // jitter
 }
 
 // tell reports a loss that a call has found.

@@ -27,7 +27,7 @@ const (
 	ReloadFailed      = "reload_failed"
 	RedisLost         = "redis_lost"
 	RedisRestored     = "redis_restored"
-	CredentialRefused = "credential_refused"
+	CredentialRefused = "credential_refused" //nolint:gosec // the name of an event
 )
 
 // Kinds returns all kinds.

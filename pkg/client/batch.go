@@ -158,7 +158,7 @@ func (l *batchLine) result(raw []byte) *BatchResult {
 	}
 	r, err := l.response()
 	if err != nil {
-		out.Err = err.(*Error)
+		out.Err = err.(*Error) //nolint:errorlint // made a line above, never wrapped
 		return out
 	}
 	r.Dropped = l.Dropped
