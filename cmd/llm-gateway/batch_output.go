@@ -35,7 +35,7 @@ type record struct {
 // openOutput opens the file or makes it, keeps other runs from it, and reads
 // what it has. With retryFailed the failures in it are forgotten.
 func openOutput(path, input string, retryFailed bool) (*output, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644) //nolint:gosec // as with the output of any command, the umask decides
 	if err != nil {
 		return nil, err
 	}

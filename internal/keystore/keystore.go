@@ -194,7 +194,7 @@ func (k *Keystore) poll(ctx context.Context) {
 }
 
 // pause has a jitter, so that replicas do not ask all at once.
-func (k *Keystore) pause() time.Duration { return k.o.Poll - k.o.Poll/8 + rand.N(k.o.Poll/4+1) }
+func (k *Keystore) pause() time.Duration { return k.o.Poll - k.o.Poll/8 + rand.N(k.o.Poll/4+1) } //nolint:gosec // jitter
 
 // watch listens, and connects anew when the connection is lost; meanwhile poll
 // finds the changes.
@@ -214,7 +214,7 @@ func (k *Keystore) watch(ctx context.Context, w Watcher) {
 		if !errors.Is(err, context.Canceled) {
 			k.o.Logger.Debug("not told of changed keys: asking now and then", slog.Any("error", err))
 		}
-		timer := time.NewTimer(retry/2 + rand.N(retry))
+		timer := time.NewTimer(retry/2 + rand.N(retry)) //nolint:gosec // jitter
 		select {
 		case <-ctx.Done():
 			timer.Stop()
