@@ -131,3 +131,8 @@ e2e-kubernetes: ## the manifests against a real API server; builds it once, in m
 e2e-image: ## build the image for amd64 and arm64, compare the builds, run it confined; installs podman and buildah
 	test/e2e/setup.sh image
 	cd test/e2e && GATEWAY_IMAGE_TEST=1 ../../.ci/gotest -count=1 -timeout 25m -run '^TestImage' ./...
+
+.PHONY: screenshots
+screenshots: build ## pictures of the operators' page, into test/e2e/shots
+	test/e2e/setup.sh
+	cd test/e2e && SHOTS=$(CURDIR)/test/e2e/shots go test -count=1 -timeout 5m -run '^TestOperatorsPage$$' .

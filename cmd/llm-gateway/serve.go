@@ -43,7 +43,7 @@ func (p program) serve(ctx context.Context, args []string) error {
 	}
 	p.announce(a.URL(), cfg, log)
 	if u := a.OperatorsURL(); u != "" {
-		log.Info("operators: GET /admin/v1/status with the admin token", slog.String("url", u))
+		log.Info("operators: /dashboard and /admin/v1, with the admin token", slog.String("url", u))
 	}
 	r := &reloader{load: func() (*config.Config, error) { return p.load(*file) }, gateway: a, log: log, asks: make(chan ask)}
 	a.OnReload(r.now)

@@ -33,7 +33,7 @@ func (v inspector) Status() admin.Status {
 	out := admin.Status{
 		Version: a.o.Version, Commit: a.o.Commit, Go: runtime.Version(),
 		Started: a.ops.started.UTC(), UptimeSeconds: int64(time.Since(a.ops.started).Seconds()), State: "ready",
-		Configuration: admin.Configuration{Files: slices.Clone(s.cfg.Files), LoadedAt: s.loaded.UTC(), Warnings: slices.Clone(s.cfg.Warnings)},
+		Configuration: admin.Configuration{Files: append([]string{}, s.cfg.Files...), LoadedAt: s.loaded.UTC(), Warnings: append([]string{}, s.cfg.Warnings...)},
 		Anonymous:     !s.cfg.AuthConfigured(), Goroutines: runtime.NumGoroutine(), HeapBytes: heapInUse(),
 	}
 	out.Requests, out.Streams = a.server.Load()
@@ -152,15 +152,20 @@ func (v inspector) routeTargets(s *snapshot, name string, r *config.Route) []adm
 // Credentials lists those in force first, then those that were used before.
 func (v inspector) Credentials() []admin.Credential {
 	current := v.a.credentials.inForce()
-	out := make([]admin.Credential, 0, len(current))
+	known := v.a.credentials.list() // with uses of earlier configurations
+	last := make(map[credentialKey]time.Time, len(known))
+	for _, u := range known {
+		last[credentialKey{u.Provider, u.Fingerprint}] = u.LastUsed
+	}
+	out := make([]admin.Credential, 0, len(known))
 	for k, u := range current {
-		c := admin.Credential{Provider: k.provider, Fingerprint: k.fingerprint, LastUsed: orNull(u.LastUsed), State: admin.InUse, Requests: u.Requests}
+		c := admin.Credential{Provider: k.provider, Fingerprint: k.fingerprint, LastUsed: orNull(last[k]), State: admin.InUse, Requests: u.Requests}
 		if !u.AsideUntil.IsZero() {
 			c.State, c.Since, c.Until, c.Reason = admin.SetAside, orNull(u.AsideSince), orNull(u.AsideUntil), u.Reason
 		}
 		out = append(out, c)
 	}
-	for _, u := range v.a.credentials.list() {
+	for _, u := range known {
 		if _, ok := current[credentialKey{u.Provider, u.Fingerprint}]; !ok {
 			out = append(out, admin.Credential{Provider: u.Provider, Fingerprint: u.Fingerprint, LastUsed: orNull(u.LastUsed), State: admin.Retired})
 		}

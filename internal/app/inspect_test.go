@@ -126,11 +126,11 @@ func TestOperatorsSeeTheConfiguration(t *testing.T) {
 	status := view[struct {
 		Version, State string
 		Ledger         struct{ Store string }
-		Configuration  struct{ Files []string }
+		Configuration  struct{ Files, Warnings []string }
 		Anonymous      bool
 		Overload       *struct{ Bound int }
 	}](t, r, "/admin/v1/status")
-	if status.Version != "test" || status.State != "ready" || !status.Anonymous || status.Ledger.Store == "" || len(status.Configuration.Files) == 0 {
+	if status.Version != "test" || status.State != "ready" || !status.Anonymous || status.Ledger.Store == "" || len(status.Configuration.Files) == 0 || status.Configuration.Warnings == nil {
 		t.Errorf("status: %+v", status)
 	}
 }

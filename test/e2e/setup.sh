@@ -27,6 +27,7 @@ need prometheus prometheus
 need nginx nginx-light
 need redis-server redis-server
 ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || want+=(postgresql)
+need chromium chromium
 need node nodejs
 need npm npm
 install_wanted

@@ -9,7 +9,7 @@ const svg = (name, attrs, text) => {
   if (text !== undefined) n.textContent = text;
   return n;
 };
-const W = 420, H = 150, L = 46, R = 6, T = 8, B = 18;
+const H = 150, L = 46, R = 6, T = 8, B = 18;
 
 // nice returns a round number at or above v.
 function nice(v) {
@@ -30,14 +30,15 @@ function runs(values, x, y) {
 export class Chart {
   constructor(title, names, format) {
     this.title = title; this.names = names; this.format = format; this.at = -1;
-    this.svg = svg('svg', { viewBox: `0 0 ${W} ${H}`, preserveAspectRatio: 'none', role: 'img', tabindex: '0' });
+    this.w = 420;
+    this.svg = svg('svg', { viewBox: `0 0 420 ${H}`, preserveAspectRatio: 'none', role: 'img', tabindex: '0' });
     this.legend = el('div', { class: 'legend' });
     this.live = el('div', { class: 'legend', role: 'status' });
     this.rows = el('div');
     this.more = el('details', {}, el('summary', { class: 'muted' }, 'As a table'), this.rows);
     this.more.addEventListener('toggle', () => this.tabulate());
     this.node = el('figure', { class: 'chart' }, el('h3', {}, title), this.legend, this.svg, this.live, this.more);
-    this.svg.addEventListener('pointermove', (e) => { const b = this.svg.getBoundingClientRect(); this.point(Math.round(((e.clientX - b.left) / b.width * W - L) / (W - L - R) * (this.times.length - 1))); });
+    this.svg.addEventListener('pointermove', (e) => { const b = this.svg.getBoundingClientRect(); this.point(Math.round(((e.clientX - b.left) / b.width * this.w - L) / (this.w - L - R) * (this.times.length - 1))); });
     this.svg.addEventListener('pointerleave', () => this.point(-1));
     this.svg.addEventListener('blur', () => this.point(-1));
     this.svg.addEventListener('keydown', (e) => {
@@ -51,6 +52,8 @@ export class Chart {
 
   draw(times, series) {
     this.times = times; this.series = series;
+    const W = this.w = this.svg.clientWidth || 420; // one unit is one pixel, so that text keeps its form
+    this.svg.setAttribute('viewBox', `0 0 ${W} ${H}`);
     const top = nice(Math.max(0, ...series.flat().filter((v) => v !== null)));
     const x = this.x = (i) => L + i / Math.max(1, times.length - 1) * (W - L - R);
     const y = (v) => T + (1 - v / top) * (H - T - B);
