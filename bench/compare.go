@@ -220,7 +220,7 @@ func parseOther(s string) (target, error) {
 		return target{}, fmt.Errorf("-other %q is not name=URL=PID", s)
 	}
 	pid, err := strconv.Atoi(p[2])
-	return target{name: p[0], base: p[1], pid: pid}, err
+	return target{name: p[0], base: p[1], pid: pid, key: gatewayKey}, err
 }
 
 // startServer starts a process and waits for the address that it prints. Its
