@@ -116,7 +116,12 @@ func (p *process) kill(t *testing.T) {
 // awaitLog waits until the process has written text, for at most 5 s.
 func (p *process) awaitLog(t *testing.T, text string) {
 	t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); !strings.Contains(p.out.String(), text); {
+	p.awaitLogFor(t, text, 5*time.Second)
+}
+
+func (p *process) awaitLogFor(t *testing.T, text string, within time.Duration) {
+	t.Helper()
+	for deadline := time.Now().Add(within); !strings.Contains(p.out.String(), text); {
 		if time.Now().After(deadline) {
 			t.Fatalf("the log never says %q", text)
 		}
