@@ -79,13 +79,13 @@ var keyName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:@+-]{0,127}$`)
 
 // listKeys answers GET /admin/v1/keys.
 func (a *API) listKeys(w http.ResponseWriter, _ *http.Request) error {
-	keys := a.o.Keys.Keys()
+	keys := append([]Key{}, a.o.Keys.Keys()...)
 	for i := range keys {
 		keys[i].complete()
 	}
 	return answer(w, struct {
 		Keys []Key `json:"keys"`
-	}{append([]Key{}, keys...)})
+	}{keys})
 }
 
 // complete makes what is empty an empty list, and not null.

@@ -19,7 +19,7 @@ type limitReader interface {
 // Limits lists the limits of the gateway, the tenants, keys, routes and
 // providers, in this order, and of each kind by name.
 func (v inspector) Limits(ctx context.Context, most int) ([]admin.LimitRow, bool, error) {
-	rules := namedRules(v.a.limitRules(v.snap().cfg))
+	rules := namedRules(v.a.withRuntimeKeys(v.a.limitRules(v.snap().cfg)))
 	accounts := v.accountRows()
 	more := len(rules)+len(accounts) > most
 	rules = rules[:min(len(rules), max(most-len(accounts), 0))]

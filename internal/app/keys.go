@@ -10,6 +10,7 @@ import (
 	"github.com/llm-gateway/llm-gateway/internal/auth"
 	"github.com/llm-gateway/llm-gateway/internal/keystore"
 	"github.com/llm-gateway/llm-gateway/internal/ledger"
+	"github.com/llm-gateway/llm-gateway/internal/limits"
 	"github.com/llm-gateway/llm-gateway/internal/server"
 )
 
@@ -101,6 +102,19 @@ func (s *snapshot) accept(keys []keystore.Key) []string {
 		})
 	}
 	return slices.Compact(s.auth.SetRuntime(list))
+}
+
+// withRuntimeKeys adds the limits of the keys made at run time, for operators to
+// look at. A Limiter needs no such rules: these callers bring theirs.
+func (a *App) withRuntimeKeys(r limits.Rules) limits.Rules {
+	for _, k := range a.keys.Keys() {
+		if _, ok := r.Keys[k.Name]; !ok {
+			r.Keys[k.Name] = limits.Rule{
+				RPS: k.Limits.RPS, Burst: k.Limits.Burst, TPM: k.Limits.TPM, Concurrency: k.Limits.Concurrency, Day: k.Limits.Day, Month: k.Limits.Month,
+			}
+		}
+	}
+	return r
 }
 
 // keyPrint tells keys apart without saying anything of them.

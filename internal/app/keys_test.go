@@ -60,6 +60,9 @@ func TestKeyMadeAtRunTime(t *testing.T) {
 	if _, body := r.as(t, key, "GET", "/v1/usage", ""); !strings.Contains(body, `"key":{"name":"app","requests":{"limit":2,"rps":0.001,"used":2,"remaining":0,`) {
 		t.Error(body)
 	}
+	if _, body := r.as(t, adminToken, "GET", "/admin/v1/limits", ""); !strings.Contains(body, `"app"`) {
+		t.Error("operators do not see its limits:", body)
+	}
 	if err := r.stop(); err != nil {
 		t.Fatal(err)
 	}
