@@ -102,6 +102,7 @@ func New(o Options) (*App, error) {
 		return nil, errors.Join(err, a.close())
 	}
 	a.current = snap
+	a.canaries.snap.Store(snap)
 	a.budgets.limiter.Store(snap.limiter)
 	a.inForce.adopt(a, snap)
 	a.warnNotYet(o.Config)

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/llm-gateway/llm-gateway/config"
@@ -41,6 +42,7 @@ type canaryRun struct {
 type canaries struct {
 	controllers registry[canarySettings, *canary.Controller] // by route
 	metrics     *telemetry.Canaries
+	snap        atomic.Pointer[snapshot] // in force
 
 	mu    sync.Mutex      // one look at a time
 	shown map[string]bool // routes whose weight is shown
@@ -114,14 +116,13 @@ func (a *App) watchCanaries() {
 	})
 }
 
-// runningCanaries are those of the configuration in force.
+// runningCanaries are those of the configuration in force. It takes no lock of
+// the App's, which is held while the watcher is waited for at the end.
 func (a *App) runningCanaries() []*canaryRun {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.current == nil {
-		return nil
+	if snap := a.canaries.snap.Load(); snap != nil {
+		return snap.canaries
 	}
-	return a.current.canaries
+	return nil
 }
 
 // lookAtCanaries judges each of them once.

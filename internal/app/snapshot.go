@@ -210,6 +210,7 @@ func (a *App) Reload(_ context.Context, cfg *config.Config) error {
 		next.edge.Limit = old.edge.Limit // a reload fills no bucket
 	}
 	a.current = next
+	a.canaries.snap.Store(next)
 	a.budgets.limiter.Store(next.limiter)
 	a.inForce.adopt(a, next)
 	a.server.Swap(next.edge)
