@@ -42,6 +42,7 @@ type Options struct {
 	Sessions    *Sessions // nil: there is no page
 	Keys        KeyKeeper
 	Tenants     TenantLister
+	Shadows     Shadows
 }
 
 // API answers operators.
@@ -135,6 +136,7 @@ func (a *API) routes() []row {
 		{"GET /admin/v1/config", a.o.Settings != nil, a.config},
 		{"GET /admin/v1/debug/pprof/{name}", true, a.profile},
 		{"POST /admin/v1/reload", a.o.Settings != nil, a.reload},
+		{"GET /admin/v1/shadows", a.o.Shadows != nil, a.shadows},
 		{"GET /admin/v1/canaries", a.o.Canaries != nil, a.canaries},
 		{"POST /admin/v1/canaries/{route}", a.o.Canaries != nil, a.steerCanary},
 	}

@@ -63,6 +63,8 @@ type App struct {
 
 	credentials credentialUses
 	canaries    canaries
+	shadowOnce  sync.Once
+	shadowed    *telemetry.Shadows // nil until there is a shadow
 	ops         operators
 	cache       *answers // nil = none can be kept
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/llm-gateway/llm-gateway/internal/limits"
 	"github.com/llm-gateway/llm-gateway/internal/llm"
 	"github.com/llm-gateway/llm-gateway/internal/server"
+	"github.com/llm-gateway/llm-gateway/internal/shadow"
 )
 
 const (
@@ -103,6 +105,9 @@ func recordOf(c *llm.Call) ledger.Record {
 	r := ledger.Record{RequestID: m.RequestID, Route: m.Route, Cache: m.Cache, Op: c.Op, Dialect: c.Dialect, Stream: c.Stream, Tags: m.Tags}
 	if m.Caller != nil {
 		r.Principal, r.Tenant, r.Labels = m.Caller.Name, m.Caller.Tenant, m.Caller.Labels
+	}
+	if strings.HasPrefix(m.Route, shadow.Prefix) {
+		r.Shadow, r.Labels = true, map[string]string{"shadow": "true"}
 	}
 	return r
 }

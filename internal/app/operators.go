@@ -56,7 +56,7 @@ func (a *App) withOperators(e *server.Snapshot, cfg *config.Config) {
 	view, keys := inspector{a}, keyKeeper{a, cfg}
 	e.Admin = admin.New(admin.Options{
 		Token: token.Reveal(), Logger: a.log, Usage: a.ledger,
-		Gateway: view, Credentials: view, Limits: view, Settings: view, Traffic: a.ops.monitor, Canaries: a,
+		Gateway: view, Credentials: view, Limits: view, Settings: view, Traffic: a.ops.monitor, Canaries: a, Shadows: a,
 		Sessions: a.ops.sessions,
 		Keys:     keys, Tenants: keys,
 	})

@@ -14,6 +14,7 @@ import (
 	"github.com/llm-gateway/llm-gateway/internal/route"
 	"github.com/llm-gateway/llm-gateway/internal/server"
 	"github.com/llm-gateway/llm-gateway/internal/service"
+	"github.com/llm-gateway/llm-gateway/internal/shadow"
 )
 
 // snapshot is what one configuration makes. Requests keep the one they began
@@ -32,6 +33,7 @@ type snapshot struct {
 	loaded time.Time
 
 	canaries []*canaryRun
+	shadows  []*shadow.Copier
 }
 
 // build makes a snapshot.
@@ -64,9 +66,11 @@ func (a *App) build(cfg *config.Config) (*snapshot, error) {
 	connects := connectTimeouts(cfg)
 	a.connects.Store(&connects)
 	s := &snapshot{cfg: cfg, canaries: trials, limiter: a.limiter(cfg, table), table: table, guard: a.guard(cfg.Overload), loaded: time.Now(), tls: encrypted}
+	var policies map[*route.Route]*service.Policy
+	policies, s.shadows = a.withShadows(a.policies(cfg, table), t, table, s.guard)
 	s.service = service.New(service.Options{
 		Router: table, Guard: s.guard, Admit: admitter{s.limiter}, Bounded: s.limiter.Bounds, Observer: fallbacks{a.metrics, a.tracer},
-		Models: models(cfg, prices), Refused: a.refused, Policies: a.policies(cfg, table), Served: a.served,
+		Models: models(cfg, prices), Refused: a.refused, Policies: policies, Served: a.served,
 	})
 	var closeAuth func()
 	if s.auth, closeAuth, err = newAuth(cfg.Auth); err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/llm-gateway/llm-gateway/internal/llm"
 	"github.com/llm-gateway/llm-gateway/internal/route"
 	"github.com/llm-gateway/llm-gateway/internal/service"
+	"github.com/llm-gateway/llm-gateway/internal/shadow"
 	"github.com/llm-gateway/llm-gateway/pkg/backoff"
 	"github.com/llm-gateway/llm-gateway/pkg/breaker"
 )
@@ -49,6 +50,7 @@ type state struct {
 	health   registry[string, *route.Health] // made anew with other credentials
 	guards   registry[config.Overload, *service.Guard]
 	hedges   registry[config.Hedge, *service.Hedge]
+	shadows  registry[config.Shadow, *shadow.Shadow]
 }
 
 // targets makes the targets of one snapshot: a chain for each provider and

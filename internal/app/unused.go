@@ -12,7 +12,7 @@ import (
 func notYet(cfg *config.Config) []string {
 	var keys []string
 	for name, r := range cfg.Models {
-		for key, set := range map[string]bool{"shadow": r.Shadow != nil, "log_bodies": r.LogBody} {
+		for key, set := range map[string]bool{"log_bodies": r.LogBody} {
 			if set {
 				keys = append(keys, "models."+name+"."+key)
 			}

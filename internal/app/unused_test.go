@@ -13,10 +13,9 @@ providers:
 models:
   chat:
     targets: [{provider: m, model: echo}]
-    shadow: {target: {provider: m, model: echo}, percent: 5}
   plain: {targets: [{provider: m, model: echo}]}
 `, nil)
-	for _, key := range []string{"models.chat.shadow", "providers.m.on_client_gone"} {
+	for _, key := range []string{"providers.m.on_client_gone"} {
 		if !strings.Contains(r.log.String(), `"key":"`+key+`"`) {
 			t.Errorf("the log does not name %s", key)
 		}

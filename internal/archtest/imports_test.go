@@ -20,10 +20,11 @@ var rooms = map[string][]string{
 	"internal/app": {
 		"config", "internal/server", "internal/admin", "internal/service", "internal/route", "internal/limits", "internal/ledger",
 		"internal/cache", "internal/auth", "internal/keystore", "internal/chain", "internal/provider", "internal/dialect", "internal/catalog", "internal/telemetry", "internal/notify",
-		"internal/monitor",
+		"internal/monitor", "internal/shadow",
 	},
 	"internal/server":    {"internal/service", "internal/dialect"},
-	"internal/admin":     {"internal/service", "internal/route", "internal/ledger", "internal/dialect", "internal/monitor"},
+	"internal/shadow":    {},
+	"internal/admin":     {"internal/service", "internal/shadow", "internal/route", "internal/ledger", "internal/dialect", "internal/monitor"},
 	"internal/monitor":   {},
 	"internal/service":   {"internal/route", "internal/limits", "internal/ledger", "internal/cache"},
 	"internal/route":     {"internal/chain"},

@@ -33,6 +33,7 @@ type Record struct {
 
 	UpstreamDialect llm.Dialect // what the provider was spoken to in; 0 when none was
 
+	Shadow  bool   // a copy for a shadow target: no client's request; its route and its labels say so in the store
 	Attempt int    // running number within the request, from 1; 0 = no attempt was made
 	Outcome string // llm.Done.Outcome, or OutcomeRejected
 	Kind    string // the error's kind; "" without one
@@ -62,7 +63,7 @@ const (
 
 // request reports whether the record stands for its request in the sums: each
 // request has exactly one such record.
-func (r *Record) request() bool { return r.Attempt <= 1 }
+func (r *Record) request() bool { return r.Attempt <= 1 && !r.Shadow }
 
 // clip returns s cut to n bytes, without NUL, which PostgreSQL cannot store.
 func clip(s string, n int) string {

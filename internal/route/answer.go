@@ -85,3 +85,16 @@ func anthropicAnswer(raw []byte) (a answer, known bool) {
 }
 
 func validJSON(text string) bool { return json.Valid([]byte(text)) }
+
+// AnswersJSON reports whether a whole answer is JSON. known is false when the
+// call did not ask for JSON, or its answer cannot be looked into.
+func AnswersJSON(c *llm.Call, r *llm.Reply) (valid, known bool) {
+	if r.Finish != llm.FinishStop || !wantsJSON(c) {
+		return false, false
+	}
+	a, known := answerOf(r)
+	if !known || a.tools {
+		return false, false
+	}
+	return validJSON(a.text), true
+}

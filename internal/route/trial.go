@@ -162,7 +162,7 @@ func (t *Trial) invalid(d *llm.Done, reply *llm.Reply) bool {
 	if d.Stream {
 		return d.TextBytes == 0
 	}
-	wantsJSON := t.wantsJSON()
+	wantsJSON := wantsJSON(t.call)
 	if reply.Response == nil && !wantsJSON && reply.Usage.Output > fewTokens {
 		return false // it says something, and nobody asked what
 	}
@@ -182,11 +182,11 @@ var jsonSign = []byte(`json_`)
 
 // wantsJSON decodes the request only when it shows the sign of a response
 // format.
-func (t *Trial) wantsJSON() bool {
-	if t.call.Request == nil || t.call.Raw != nil && !bytes.Contains(t.call.Raw, jsonSign) {
+func wantsJSON(c *llm.Call) bool {
+	if c.Request == nil || c.Raw != nil && !bytes.Contains(c.Raw, jsonSign) {
 		return false
 	}
-	req, err := t.call.Request()
+	req, err := c.Request()
 	if err != nil || req.ResponseFormat == nil {
 		return false
 	}

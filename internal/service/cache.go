@@ -19,8 +19,9 @@ type Cache interface {
 
 // Policy is what some routes have and most have not. Its zero value is nothing.
 type Policy struct {
-	Cache Cache  // nil = none
-	Hedge *Hedge // nil = none
+	Cache  Cache  // nil = none
+	Hedge  *Hedge // nil = none
+	Shadow Shadow // nil = none
 }
 
 // Served is a call that was answered without asking a provider, and how it

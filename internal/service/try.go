@@ -8,11 +8,11 @@ import (
 	"github.com/llm-gateway/llm-gateway/internal/route"
 )
 
-// try asks the route's targets one after the other, in the order that the route
+// ask asks the route's targets one after the other, in the order that the route
 // plans for this call. A reply counts as good once its first event is there (the
 // chain looks), so what fails here has shown nothing to the client yet. The way
 // taken is written down in c.Meta when it was not the straight one.
-func (s *Service) try(ctx context.Context, c *llm.Call, r *route.Route, deadline time.Time) (*llm.Reply, error) {
+func (s *Service) ask(ctx context.Context, c *llm.Call, r *route.Route, deadline time.Time) (*llm.Reply, error) {
 	plan, err := r.Plan(c)
 	if err != nil {
 		return nil, err
