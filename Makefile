@@ -111,6 +111,7 @@ cross: ## build for linux amd64 and arm64, so that neither breaks unseen
 .PHONY: docs
 docs: ## write the generated documents and manifests anew; make check compares them
 	go test ./internal/telemetry -run TestDocs -update
+	go test ./config -run TestDocs -update
 	go test ./deploy -run TestPrometheusRule -update
 	go test ./internal/archtest -run TestLicences -update
 
