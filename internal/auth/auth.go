@@ -44,8 +44,7 @@ func New(o Options) *Authenticator {
 	if o.Anonymous {
 		a.nobody = &llm.Caller{}
 	}
-	// The edit never fails as a whole: a key that cannot be taken is left out.
-	_ = a.keys.change(func(m map[[Size]byte]*entry) error {
+	a.keys.change(func(m map[[Size]byte]*entry) {
 		names := make(map[string]bool, len(o.Keys))
 		for _, k := range o.Keys {
 			if k.Name == "" || names[k.Name] || m[k.Hash] != nil {
@@ -54,7 +53,6 @@ func New(o Options) *Authenticator {
 			names[k.Name] = true
 			m[k.Hash] = newEntry(k)
 		}
-		return nil
 	})
 	return a
 }
@@ -114,31 +112,6 @@ func hashToken(token string) [Size]byte {
 	var buf [1024]byte
 	return sha256.Sum256(append(buf[:0], token...))
 }
-
-// Add takes a key in from now on. It returns an error that wraps ErrNoName or
-// ErrDuplicate.
-func (a *Authenticator) Add(k Key) error {
-	return a.keys.change(func(m map[[Size]byte]*entry) error { return insert(m, k) })
-}
-
-// Revoke refuses the key of this name from now on and reports whether there
-// was one. Requests that are past authentication go on.
-func (a *Authenticator) Revoke(name string) bool {
-	found := false
-	_ = a.keys.change(func(m map[[Size]byte]*entry) error {
-		for hash, e := range m {
-			if e.key.Name == name {
-				delete(m, hash)
-				found = true
-			}
-		}
-		return nil
-	})
-	return found
-}
-
-// Keys returns a copy of the keys that are accepted now, sorted by name.
-func (a *Authenticator) Keys() []Key { return a.keys.list() }
 
 // refuse makes the error for a bad credential. The message says what kind of
 // credential was wrong and nothing of why, except where that helps nobody else.

@@ -2,11 +2,8 @@ package auth
 
 import (
 	"crypto/subtle"
-	"errors"
-	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -51,52 +48,14 @@ func (r *registry) empty() bool {
 	return keys == nil || len(*keys) == 0
 }
 
-// change swaps in a copy of the keys that edit has changed, unless edit fails.
-func (r *registry) change(edit func(map[[Size]byte]*entry) error) error {
+// change swaps in a copy of the keys that edit has changed.
+func (r *registry) change(edit func(map[[Size]byte]*entry)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	next := map[[Size]byte]*entry{}
 	if old := r.keys.Load(); old != nil {
 		next = maps.Clone(*old)
 	}
-	if err := edit(next); err != nil {
-		return err
-	}
+	edit(next)
 	r.keys.Store(&next)
-	return nil
-}
-
-var (
-	// ErrNoName is returned for a key without a name.
-	ErrNoName = errors.New("a key needs a name")
-	// ErrDuplicate is returned for a key whose name or hash is taken.
-	ErrDuplicate = errors.New("duplicate key")
-)
-
-func insert(m map[[Size]byte]*entry, k Key) error {
-	if k.Name == "" {
-		return ErrNoName
-	}
-	for hash, e := range m {
-		switch {
-		case e.key.Name == k.Name:
-			return fmt.Errorf("%w: the name %q is taken", ErrDuplicate, k.Name)
-		case hash == k.Hash:
-			return fmt.Errorf("%w: %q and %q are the same key", ErrDuplicate, e.key.Name, k.Name)
-		}
-	}
-	m[k.Hash] = newEntry(k)
-	return nil
-}
-
-// list returns the keys, sorted by name.
-func (r *registry) list() []Key {
-	var all []Key
-	for _, e := range *r.keys.Load() {
-		k := e.key
-		k.Models, k.Labels = slices.Clone(k.Models), maps.Clone(k.Labels)
-		all = append(all, k)
-	}
-	slices.SortFunc(all, func(a, b Key) int { return strings.Compare(a.Name, b.Name) })
-	return all
 }

@@ -17,7 +17,7 @@ func (a *Authenticator) SetRuntime(keys []Key) (shadowed []string) {
 	for _, e := range configured {
 		names[e.key.Name] = true
 	}
-	_ = a.runtime.change(func(m map[[Size]byte]*entry) error { // never fails as a whole
+	a.runtime.change(func(m map[[Size]byte]*entry) {
 		clear(m)
 		for _, k := range keys {
 			if k.Name == "" || names[k.Name] || configured[k.Hash] != nil || m[k.Hash] != nil {
@@ -27,7 +27,6 @@ func (a *Authenticator) SetRuntime(keys []Key) (shadowed []string) {
 			names[k.Name] = true
 			m[k.Hash] = newEntry(k)
 		}
-		return nil
 	})
 	a.missing.Store(false)
 	slices.Sort(shadowed)
