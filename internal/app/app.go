@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/llm-gateway/llm-gateway/config"
+	"github.com/llm-gateway/llm-gateway/internal/chain"
 	"github.com/llm-gateway/llm-gateway/internal/keystore"
 	"github.com/llm-gateway/llm-gateway/internal/ledger"
 	"github.com/llm-gateway/llm-gateway/internal/limits"
@@ -53,6 +54,7 @@ type App struct {
 	client   *http.Client
 	notify   *notify.Notifier // nil when a configuration is only checked
 	refusals refusals
+	drainer  *chain.Drainer // nil when a configuration is only checked
 	budgets  budgetAlerts
 	connects atomic.Pointer[map[string]time.Duration] // see connectTimeouts
 	state    state
@@ -99,6 +101,7 @@ func New(o Options) (*App, error) {
 		return nil, errors.Join(err, a.close())
 	}
 	a.openKeys(o.Config)
+	a.openDrainer()
 	snap, err := a.build(o.Config)
 	if err != nil {
 		return nil, errors.Join(err, a.close())

@@ -122,7 +122,11 @@ func (t *targets) chain(k chainKey) llm.Provider {
 		})}
 	}
 	t.a.trace(&o, p)
-	return chain.Build(t.providers[k.provider], o)
+	made := chain.Build(t.providers[k.provider], o)
+	if p.OnClientGone == config.GoneDrain && t.a.drainer != nil {
+		return chain.NewDrain(made, t.a.drainer)
+	}
+	return made
 }
 
 func (t *targets) retry(k chainKey, p *config.Provider, watch *targetObserver) chain.RetryOptions {

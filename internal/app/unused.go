@@ -18,11 +18,6 @@ func notYet(cfg *config.Config) []string {
 			}
 		}
 	}
-	for name, p := range cfg.Providers {
-		if p.OnClientGone == config.GoneDrain {
-			keys = append(keys, "providers."+name+".on_client_gone")
-		}
-	}
 	slices.Sort(keys)
 	return keys
 }

@@ -13,9 +13,10 @@ providers:
 models:
   chat:
     targets: [{provider: m, model: echo}]
+    log_bodies: true
   plain: {targets: [{provider: m, model: echo}]}
 `, nil)
-	for _, key := range []string{"providers.m.on_client_gone"} {
+	for _, key := range []string{"models.chat.log_bodies"} {
 		if !strings.Contains(r.log.String(), `"key":"`+key+`"`) {
 			t.Errorf("the log does not name %s", key)
 		}

@@ -163,10 +163,16 @@ type tracked struct {
 	sum   Done          // what has been seen so far; once ended, how it ended
 	fail  error         // what ended the inner stream; repeated, never asked for again
 	ended bool
+
+	leave func(Left) bool // see OnLeave
+	left  bool            // someone else has the stream
 }
 
 // Recv returns the held events, then those of the inner stream.
 func (t *tracked) Recv() (Event, error) {
+	if t.left {
+		return Event{}, Errorf(KindCanceled, "the stream was closed")
+	}
 	if t.next < len(t.held) {
 		ev := t.held[t.next]
 		t.next++
@@ -197,7 +203,9 @@ func (t *tracked) pull() (Event, error) {
 		if t.fail = err; err != io.EOF {
 			e := cutError(err)
 			t.fail = e
-			t.end(Done{Err: e})
+			if !t.left { // else the client's leaving was the end
+				t.end(Done{Err: e})
+			}
 		}
 		return Event{}, t.fail
 	}
@@ -237,6 +245,9 @@ func cutError(err error) *Error {
 // Close closes the inner stream and, if it had not ended, reports that the
 // client left.
 func (t *tracked) Close() error {
+	if t.left || t.handOver() {
+		return nil
+	}
 	err := t.inner.Close()
 	t.end(Done{Gone: true})
 	return err
