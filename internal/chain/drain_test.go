@@ -148,9 +148,11 @@ func TestDrainHoldsItsSlots(t *testing.T) {
 				t.Error("a stream that was closed goes on")
 			}
 		}
+		mu.Lock()
 		if g.InFlight() != 2 || !slices.Equal(told, []string{"client_gone unknown"}) {
 			t.Errorf("%d in flight; %v", g.InFlight(), told)
 		}
+		mu.Unlock()
 		time.Sleep(11 * sec)
 		synctest.Wait()
 		if g.InFlight() != 0 || len(told) != 3 || told[1] != "client_gone reported" || len(d.slots) != 0 {
