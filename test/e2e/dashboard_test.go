@@ -16,6 +16,7 @@ providers:
 models:
   chat: {targets: [{provider: down, model: gpt-4o}, {provider: steady, model: chat+delay-30ms}]}
   code: {targets: [{provider: steady, model: lorem-60+delay-80ms}]}
+  trial: {targets: [{provider: steady, model: chat}], canary: {candidate: {provider: steady, model: lorem-20}, steps: [5, 25, 100]}}
 limits: {rps: 0, budget: {day: 5, month: 100}}
 `
 

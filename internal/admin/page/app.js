@@ -105,7 +105,7 @@ function keys(list) {
     try { await api('/admin/v1/keys/' + encodeURIComponent(name), { method: 'DELETE' }); } catch (e) { byId('key-error').textContent = e.message; }
     slowAt = 0; poll();
   };
-  put(byId('key-table'), table('API keys', [['Name'], ['Tenant'], ['Models'], ['Limits'], ['Source'], ['Fingerprint'], ['']],
+  put(byId('key-table'), table('API keys', [['Name'], ['Tenant'], ['Models'], ['Limits'], ['Source'], ['Fingerprint'], ['Revocation']],
     list.map((k) => [k.name, k.tenant || '–', k.models?.join(', ') || 'all', bounds(k.limits), k.source, el('code', {}, k.fingerprint || '–'),
       k.source === 'runtime' ? el('button', { type: 'button', class: 'danger', 'data-focus': 'k' + k.name, 'aria-label': `Revoke ${k.name}`, onclick: revoke(k.name) }, 'Revoke') : 'in the file']), 'There is no key.'));
 }
@@ -183,8 +183,9 @@ function forms() {
   });
   byId('key-form').addEventListener('submit', async (e) => {
     e.preventDefault();
-    const v = (id) => byId(id).value.trim(), n = (id) => Number(v(id)) || 0;
-    const body = { name: v('key-name'), tenant: v('key-tenant'), models: v('key-models').split(',').map((s) => s.trim()).filter(Boolean), limits: { rps: n('key-rps'), tpm: n('key-tpm'), budget: { day: n('key-day'), month: n('key-month') } } };
+    const v = (id) => byId(id).value.trim(), n = (id) => Number(v(id)) || undefined; // what is undefined is not sent
+    const budget = n('key-day') || n('key-month') ? { day: n('key-day'), month: n('key-month') } : undefined;
+    const body = { name: v('key-name'), tenant: v('key-tenant') || undefined, models: v('key-models').split(',').map((s) => s.trim()).filter(Boolean), limits: { rps: n('key-rps'), tpm: n('key-tpm'), budget } };
     byId('key-error').textContent = '';
     try {
       const k = await api('/admin/v1/keys', { method: 'POST', body });

@@ -95,13 +95,19 @@ if (await page.locator('#keys').isVisible()) {
   await page.fill('#key-name', 'made-by-page');
   await page.fill('#key-rps', '5');
   await page.locator('#key-form button').click();
-  await until('the new key', async () => /gw-/.test(await text('#new-key')));
+  await until('the new key', async () => /gw_/.test(await text('#new-key')));
   await until('its row', async () => /made-by-page/.test(await text('#key-table')));
   await page.getByRole('button', { name: 'Revoke made-by-page' }).click();
   await page.locator('#confirm button.danger').click();
   await until('its end', async () => !/made-by-page/.test(await text('#key-table')));
   console.log(JSON.stringify({ name: 'keys created and revoked', ok: true }));
 } else console.log('skipped: this gateway has no endpoint for keys');
+
+// A canary is rolled back by an operator, and the page says so.
+await until('the canary', async () => /trial/.test(await text('#canary-list')));
+await page.locator('#canary-list button.danger').click();
+await page.locator('#confirm button.danger').click();
+await until('the rollback', async () => /rolled_back at 0 %/.test(await text('#canary-list')));
 
 // A reload of the configuration, confirmed.
 await page.click('#reload');
