@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -140,6 +141,7 @@ func TestScaleOut(t *testing.T) {
 			t.Errorf("replica %d was never asked", i)
 		}
 	}
+	f.keyOfAll(t)
 	unary, streams := f.rollingRestart(t)
 	f.sameSums(t)
 	t.Logf("%d short calls and %d streams across three restarts", unary, streams)
@@ -167,6 +169,59 @@ func (f *fleet) oneLimit(t *testing.T) {
 	wg.Wait()
 	if got[200] != 300 || got[429] != 300 {
 		t.Errorf("300 allowed over all replicas: %v", got)
+	}
+}
+
+// keyOfAll: a key made at one replica is good at all, and revoked at another it
+// is good at none.
+func (f *fleet) keyOfAll(t *testing.T) {
+	t.Helper()
+	var made struct{ Data struct{ Key string } }
+	changeAt(t, "POST", f.gws[0].base+"/admin/v1/keys", `{"name":"made-here","models":["chat"]}`, &made)
+	f.awaitStatus(t, made.Data.Key, http.StatusOK)
+	changeAt(t, "DELETE", f.gws[1].base+"/admin/v1/keys/made-here", "", nil)
+	f.awaitStatus(t, made.Data.Key, http.StatusUnauthorized)
+}
+
+// awaitStatus waits until every replica answers a key with status.
+func (f *fleet) awaitStatus(t *testing.T, key string, status int) {
+	t.Helper()
+	for i, gw := range f.gws {
+		got := 0
+		for deadline := time.Now().Add(5 * time.Second); got != status && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+			var err error
+			if got, err = callWith(t.Context(), gw.base, key, "chat"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got != status {
+			t.Errorf("replica %d answers %d after 5 s, want %d", i, got, status)
+		}
+	}
+}
+
+// changeAt makes one call of the operators' API and reads its answer into v.
+func changeAt(t *testing.T, method, url, body string, v any) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Authorization", "Bearer "+adminToken)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode/100 != 2 {
+		t.Fatalf("%s %s: %d %s, %v", method, url, resp.StatusCode, b, err)
+	}
+	if v != nil {
+		if err := json.Unmarshal(b, v); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
