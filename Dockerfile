@@ -22,7 +22,7 @@ COPY pkg ./pkg
 # The caches make the second build short; they never enter a layer.
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
     CGO_ENABLED=0 GOOS=${TARGETOS} GOARCH=${TARGETARCH} go build -trimpath -buildvcs=false \
-    -gcflags='github.com/jackc/pgx/v5/...=-l' -ldflags "-s -w -X main.version=${VERSION} -X main.commit=${COMMIT}" -o /llm-gateway ./cmd/llm-gateway
+    -ldflags "-s -w -X main.version=${VERSION} -X main.commit=${COMMIT}" -o /llm-gateway ./cmd/llm-gateway
 
 FROM ${BASE_IMAGE}
 ARG VERSION=dev

@@ -20,7 +20,7 @@ func (a *App) openKeys(cfg *config.Config) {
 	o := keystore.Options{Logger: a.log, Changed: a.inForce.set}
 	switch s := a.store.(type) {
 	case *ledger.Postgres:
-		o.Store = keystore.NewPostgres(s.DB())
+		o.Store = keystore.NewPostgres(s.DB(), s.DSN())
 	case *ledger.SQLite:
 		o.Store = keystore.NewSQLite(s.DB())
 	default:

@@ -3,12 +3,9 @@ package keystore
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
-	"errors"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/lib/pq"
 )
 
 const (
@@ -21,75 +18,68 @@ const (
 
 // Postgres is a Store on a PostgreSQL server that tells other replicas of each
 // change.
-type Postgres struct{ SQL }
+type Postgres struct {
+	SQL
+	dsn string
+}
 
-// NewPostgres returns the store behind a pool of pgx connections. Watch takes
-// one of them for as long as it runs.
-func NewPostgres(db *sql.DB) *Postgres {
-	return &Postgres{SQL{db: db, f: flavor{
+// NewPostgres returns the store behind a pool of connections. Watch makes one
+// of its own to dsn, which holds for as long as it runs.
+func NewPostgres(db *sql.DB, dsn string) *Postgres {
+	return &Postgres{dsn: dsn, SQL: SQL{db: db, f: flavor{
 		dollar: true,
 		lock:   "SELECT pg_advisory_xact_lock(7812446270052)", // any number that nobody else takes
 		notify: "SELECT pg_notify('" + channel + "', '')",     // sent when the transaction commits
 	}}}
 }
 
-// Watch listens.
+// Watch listens. It returns only with an error.
 func (p *Postgres) Watch(ctx context.Context, changed func()) error {
-	conn, err := p.db.Conn(ctx)
+	told := make(chan *pq.Notification, 16)
+	conn, err := pq.NewListenerConn(p.dsn, told)
 	if err != nil {
 		return err
 	}
-	defer conn.Close() //nolint:errcheck // it is given up below
-	var lost error
-	err = conn.Raw(func(c any) error {
-		pg, ok := c.(*stdlib.Conn)
-		if !ok {
-			lost = errors.New("not a connection of pgx")
-			return nil
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer func() {
+		stop()
+		_ = conn.Close() // which closes told
+		for range told { // the library's goroutine ends with it
+			continue
 		}
-		lost = listen(ctx, pg.Conn(), changed)
-		return driver.ErrBadConn // it listens: nobody else shall have it
-	})
-	if lost != nil {
-		return lost
-	}
-	return err
-}
-
-// listen returns only with an error.
-func listen(ctx context.Context, c *pgx.Conn, changed func()) error {
-	if _, err := c.Exec(ctx, "LISTEN "+channel); err != nil {
+	}()
+	if _, err := conn.Listen(channel); err != nil {
 		return err
 	}
 	changed() // what happened before is not told
 	for {
-		err := wait(ctx, c)
-		switch {
-		case err == nil:
-			changed()
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case !errors.Is(err, context.DeadlineExceeded):
+		ok, err := wait(ctx, conn, told)
+		if err != nil {
 			return err
-		default:
-			// A connection that died without a word looks like one that has
-			// nothing to tell.
-			if err := ping(ctx, c); err != nil {
-				return err
-			}
+		}
+		if ok {
+			changed()
 		}
 	}
 }
 
-func wait(ctx context.Context, c *pgx.Conn) error {
-	ctx, cancel := context.WithTimeout(ctx, silence)
-	defer cancel()
-	_, err := c.WaitForNotification(ctx)
-	return err
-}
-
-func ping(ctx context.Context, c *pgx.Conn) error {
-	ctx, cancel := context.WithTimeout(ctx, pingLimit)
-	defer cancel()
-	return c.Ping(ctx)
+// wait returns true when there was a change, and false when there was none for
+// a while and the connection is good all the same: one that died without a word
+// looks like one that has nothing to tell.
+func wait(ctx context.Context, conn *pq.ListenerConn, told <-chan *pq.Notification) (bool, error) {
+	t := time.NewTimer(silence)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false, ctx.Err()
+	case _, ok := <-told:
+		if !ok {
+			return false, conn.Err()
+		}
+		return true, nil
+	case <-t.C:
+	}
+	limit := time.AfterFunc(pingLimit, func() { _ = conn.Close() })
+	defer limit.Stop()
+	return false, conn.Ping()
 }

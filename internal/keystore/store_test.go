@@ -131,7 +131,7 @@ func TestNewerTables(t *testing.T) {
 }
 
 func TestPlaceholders(t *testing.T) {
-	p := NewPostgres(nil)
+	p := NewPostgres(nil, "")
 	if got := p.bind("a ? b ?"); got != "a $1 b $2" {
 		t.Error(got)
 	}

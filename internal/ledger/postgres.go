@@ -6,13 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/lib/pq"
 )
 
 // recordColumns are the columns of ledger_records, and the members of a record
@@ -31,6 +30,7 @@ var recordColumns = []string{
 type Postgres struct {
 	db     *sql.DB
 	name   string
+	dsn    string
 	f      flavor
 	insert string
 
@@ -48,7 +48,7 @@ const (
 	pgIdle     = 2
 	pgConnLife = 30 * time.Minute
 	pgIdleLife = 5 * time.Minute
-	pgDial     = 5 * time.Second
+	pgDial     = "5" // seconds, for connecting
 	pgTrimRows = 5000
 	pgBatchAge = 24 * time.Hour // how long a batch's name is remembered
 )
@@ -56,23 +56,46 @@ const (
 // OpenPostgres prepares the use of a server, named by a postgres:// URL. It
 // does not connect. Errors do not hold the URL, as it may contain a password.
 func OpenPostgres(dsn string) (*Postgres, error) {
-	cfg, err := pgx.ParseConfig(dsn)
+	dsn = withDefaults(dsn)
+	cfg, err := pq.NewConfig(dsn)
 	if err != nil {
 		return nil, errors.New("not a valid postgres:// URL")
 	}
-	if cfg.ConnectTimeout == 0 {
-		cfg.ConnectTimeout = pgDial
+	connector, err := pq.NewConnectorConfig(cfg)
+	if err != nil {
+		return nil, errors.New("not a valid postgres:// URL")
 	}
-	if cfg.RuntimeParams["application_name"] == "" {
-		cfg.RuntimeParams["application_name"] = "llm-gateway"
-	}
-	p := &Postgres{db: stdlib.OpenDB(*cfg), f: postgresFlavor(), insert: postgresInsert()}
+	p := &Postgres{db: sql.OpenDB(connector), dsn: dsn, f: postgresFlavor(), insert: postgresInsert()}
 	p.name = fmt.Sprintf("postgres %s/%s", net.JoinHostPort(cfg.Host, fmt.Sprint(cfg.Port)), cfg.Database)
 	p.db.SetMaxOpenConns(pgConns)
 	p.db.SetMaxIdleConns(pgIdle)
 	p.db.SetConnMaxLifetime(pgConnLife)
 	p.db.SetConnMaxIdleTime(pgIdleLife)
 	return p, nil
+}
+
+// withDefaults adds to a URL, or to a list of key=value, what it does not say:
+// TLS when the server offers it, as libpq has it (sslmode=prefer), a bound on
+// connecting, and who connects.
+func withDefaults(dsn string) string {
+	defaults := [...][3]string{
+		{"sslmode", "prefer", "PGSSLMODE"}, {"connect_timeout", pgDial, "PGCONNECT_TIMEOUT"}, {"application_name", "llm-gateway", "PGAPPNAME"},
+	}
+	isURL := strings.HasPrefix(dsn, "postgres://") || strings.HasPrefix(dsn, "postgresql://")
+	for _, d := range defaults {
+		if strings.Contains(dsn, d[0]+"=") || os.Getenv(d[2]) != "" {
+			continue
+		}
+		switch {
+		case !isURL:
+			dsn += " " + d[0] + "=" + d[1]
+		case strings.Contains(dsn, "?"):
+			dsn += "&" + d[0] + "=" + d[1]
+		default:
+			dsn += "?" + d[0] + "=" + d[1]
+		}
+	}
+	return dsn
 }
 
 func postgresFlavor() flavor {
@@ -153,8 +176,8 @@ func (p *Postgres) Write(ctx context.Context, b *Batch) error {
 // https://www.postgresql.org/docs/15/errcodes-appendix.html. All others,
 // a lost connection and a server that starts or stops among them, may pass.
 func classify(err error) error {
-	var e *pgconn.PgError
-	if !errors.As(err, &e) {
+	var e *pq.Error
+	if !errors.As(err, &e) || len(e.Code) < 2 {
 		return err
 	}
 	switch e.Code[:2] {
