@@ -24,7 +24,7 @@ type Options struct {
 	Logger    *slog.Logger  // nil = none
 	Observer  Observer      // nil = nobody
 	Queue     int           // records that may wait; default 16,384
-	Batch     int           // records of one commit; default 500
+	Batch     int           // records of one commit; default 2,000
 	Interval  time.Duration // how long a record waits for others to be committed with; default 200 ms
 	Patience  time.Duration // how long Record waits for room at most; default 50 ms
 	Retention time.Duration // records older than this are deleted; 0 = kept
@@ -32,7 +32,7 @@ type Options struct {
 
 const (
 	defaultQueue    = 16_384
-	defaultBatch    = 500
+	defaultBatch    = 2000
 	defaultInterval = 200 * time.Millisecond
 	defaultPatience = 50 * time.Millisecond
 

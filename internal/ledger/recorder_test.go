@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -356,32 +357,47 @@ func BenchmarkEncode(b *testing.B) {
 	var buf []byte
 	b.ReportAllocs()
 	for b.Loop() {
-		buf = appendRecords(buf[:0], all)
+		buf = appendRows(buf[:0], all)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/500, "ns/record")
 	b.ReportMetric(float64(len(buf))/500, "bytes/record")
 }
 
-// BenchmarkSQLite is what a record costs in the end, in full batches.
-func BenchmarkSQLite(b *testing.B) {
-	s, err := OpenSQLite(b.Context(), b.TempDir()+"/ledger.db")
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer s.Close()
-	all := recs(0, 500)
+// benchBatch is a full batch of calls as three keys make them. The calls of a
+// key share their labels, as they do in the gateway.
+func benchBatch(tags bool) []Record {
+	all := recs(0, defaultBatch)
+	labels := map[string]string{"team": "a", "stage": "production"}
 	for i := range all {
-		all[i].Time = noon
-	}
-	n := 0
-	b.ReportAllocs()
-	before := cpuTime()
-	for b.Loop() {
-		n++
-		if err := s.Write(b.Context(), &Batch{ID: time.Duration(n).String(), Records: all}); err != nil {
-			b.Fatal(err)
+		all[i].Time, all[i].Labels = noon, labels
+		all[i].RequestID, all[i].UpstreamID = fmt.Sprintf("req_%026d", i), fmt.Sprintf("chatcmpl-%029d", i)
+		if !tags {
+			all[i].Tags = nil
 		}
 	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(n)/500, "ns/record")
-	b.ReportMetric(float64((cpuTime()-before).Nanoseconds())/float64(n)/500, "cpu-ns/record")
+	return all
+}
+
+// BenchmarkSQLite is what a record costs in the end, in full batches.
+func BenchmarkSQLite(b *testing.B) {
+	for _, tags := range []bool{false, true} {
+		b.Run(fmt.Sprintf("tags=%v", tags), func(b *testing.B) {
+			s, err := OpenSQLite(b.Context(), b.TempDir()+"/ledger.db")
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer s.Close()
+			all := benchBatch(tags)
+			n := 0
+			b.ReportAllocs()
+			before := cpuTime()
+			for b.Loop() {
+				n++
+				if err := s.Write(b.Context(), &Batch{ID: time.Duration(n).String(), Records: all}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64((cpuTime()-before).Nanoseconds())/float64(n)/defaultBatch, "cpu-ns/record")
+		})
+	}
 }

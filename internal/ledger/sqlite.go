@@ -15,17 +15,19 @@ import (
 	_ "modernc.org/sqlite" // registers the driver "sqlite"
 )
 
-// SQLite is a Store in one file. Records are kept as chunks, a JSON array for
-// each batch: a row for each record would cost some ten times the CPU. The view
-// ledger_records shows them as rows.
+// SQLite is a Store in one file. Records are kept by the batch, each a JSON array
+// of rows: a row of the table for each record would cost some ten times the CPU.
+// The view ledger_records shows them as rows.
 type SQLite struct {
 	path   string
 	f      flavor
 	write  *sql.DB // one connection, as SQLite has one writer
 	read   *sql.DB
-	mu     sync.Mutex // guards buf
+	insert *sql.Stmt  // of a batch
+	upsert *sql.Stmt  // of a row of sums
+	mu     sync.Mutex // guards what follows
 	buf    []byte
-	upsert string
+	args   []any
 }
 
 // OpenSQLite opens a database file, and makes it if it is not there, readable
@@ -38,7 +40,7 @@ func OpenSQLite(ctx context.Context, path string) (*SQLite, error) {
 	if err := f.Close(); err != nil {
 		return nil, err
 	}
-	s := &SQLite{path: path, f: sqliteFlavor(), upsert: sqliteUpsert()}
+	s := &SQLite{path: path, f: sqliteFlavor()}
 	if s.write, err = sql.Open("sqlite", sqliteName(path, "_txlock=immediate")); err != nil {
 		return nil, err
 	}
@@ -50,7 +52,20 @@ func OpenSQLite(ctx context.Context, path string) (*SQLite, error) {
 	if err := migrate(ctx, s.write, &s.f); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), s.Close())
 	}
+	if err := s.prepare(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), s.Close())
+	}
 	return s, nil
+}
+
+// prepare has the statements of a write parsed once, on the one connection.
+func (s *SQLite) prepare(ctx context.Context) (err error) {
+	const batch = "INSERT OR IGNORE INTO ledger_batches (batch, first_at, last_at, records, body) VALUES (?, ?, ?, ?, ?)"
+	if s.insert, err = s.write.PrepareContext(ctx, batch); err != nil {
+		return err
+	}
+	s.upsert, err = s.write.PrepareContext(ctx, sqliteUpsert())
+	return err
 }
 
 // sqliteName is the driver's name for a file: WAL, so that questions do not
@@ -74,11 +89,16 @@ func sqliteFlavor() flavor {
 			sqliteView(),
 			"DROP VIEW ledger_records", // it had no upstream_dialect
 			sqliteView(),
+			`CREATE TABLE ledger_batches (id INTEGER PRIMARY KEY, batch TEXT NOT NULL UNIQUE, first_at INTEGER NOT NULL, last_at INTEGER NOT NULL,
+				records INTEGER NOT NULL, body TEXT NOT NULL)`,
+			"CREATE INDEX ledger_batches_at ON ledger_batches (last_at)",
+			"DROP VIEW ledger_records", // it knew the older form of batches alone, which ledger_chunks has
+			sqliteView() + " UNION ALL SELECT " + rowColumns() + " FROM ledger_batches, json_each(ledger_batches.body)",
 		},
 	}
 }
 
-// sqliteView shows chunks as rows.
+// sqliteView shows chunks, arrays of objects, as rows.
 func sqliteView() string {
 	var columns []string
 	for _, c := range recordColumns {
@@ -100,15 +120,14 @@ func (s *SQLite) String() string { return "sqlite " + s.path }
 func (s *SQLite) Write(ctx context.Context, b *Batch) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.buf = appendRecords(s.buf[:0], b.Records)
+	s.buf = appendRows(s.buf[:0], b.Records)
 	tx, err := s.write.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback() //nolint:errcheck // after a commit it does nothing
 	first, last := span(b.Records)
-	const chunk = "INSERT OR IGNORE INTO ledger_chunks (batch, first_at, last_at, records, body) VALUES (?, ?, ?, ?, ?)"
-	res, err := tx.ExecContext(ctx, chunk, b.ID, first, last, len(b.Records), string(s.buf))
+	res, err := tx.StmtContext(ctx, s.insert).ExecContext(ctx, b.ID, first, last, len(b.Records), string(s.buf))
 	if err != nil {
 		return err
 	}
@@ -122,18 +141,15 @@ func (s *SQLite) Write(ctx context.Context, b *Batch) error {
 }
 
 func (s *SQLite) addRows(ctx context.Context, tx *sql.Tx, rows []rollup) error {
-	st, err := tx.PrepareContext(ctx, s.upsert)
-	if err != nil {
-		return err
-	}
-	defer st.Close()
+	st := tx.StmtContext(ctx, s.upsert)
 	for i := range rows {
 		r := &rows[i]
-		args := []any{r.Start, r.Span, r.Tenant, r.Principal, r.Route, r.Provider, r.Model}
+		s.args = append(s.args[:0], r.Start, r.Span, r.Tenant, r.Principal, r.Route, r.Provider, r.Model)
 		for _, n := range r.fields() {
-			args = append(args, *n)
+			s.args = append(s.args, *n)
 		}
-		if _, err := st.ExecContext(ctx, append(args, int64(r.Cost))...); err != nil {
+		s.args = append(s.args, int64(r.Cost))
+		if _, err := st.ExecContext(ctx, s.args...); err != nil {
 			return err
 		}
 	}
@@ -157,18 +173,28 @@ func span(records []Record) (first, last int64) {
 // Usage answers from the sums.
 func (s *SQLite) Usage(ctx context.Context, q Query) ([]Row, error) { return s.f.usage(ctx, s.read, q) }
 
-// Trim deletes some chunks whose records are all old, else merges one old day.
+// Trim deletes some batches whose records are all old, else merges one old day.
 func (s *SQLite) Trim(ctx context.Context, before time.Time) (bool, error) {
-	const some = "DELETE FROM ledger_chunks WHERE id IN (SELECT id FROM ledger_chunks WHERE last_at < ? ORDER BY last_at LIMIT 20)"
-	res, err := s.write.ExecContext(ctx, some, before.UnixMicro())
-	if err != nil {
-		return false, err
-	}
-	if n, err := res.RowsAffected(); err != nil || n > 0 {
-		return n > 0, err
+	for _, table := range []string{"ledger_chunks", "ledger_batches"} {
+		some := "DELETE FROM " + table + " WHERE id IN (SELECT id FROM " + table + " WHERE last_at < ? ORDER BY last_at LIMIT 20)"
+		res, err := s.write.ExecContext(ctx, some, before.UnixMicro())
+		if err != nil {
+			return false, err
+		}
+		if n, err := res.RowsAffected(); err != nil || n > 0 {
+			return n > 0, err
+		}
 	}
 	return s.f.mergeOldest(ctx, s.write, before)
 }
 
 // Close closes the file.
-func (s *SQLite) Close() error { return errors.Join(s.read.Close(), s.write.Close()) }
+func (s *SQLite) Close() error {
+	var errs []error
+	for _, st := range []*sql.Stmt{s.insert, s.upsert} {
+		if st != nil {
+			errs = append(errs, st.Close())
+		}
+	}
+	return errors.Join(append(errs, s.read.Close(), s.write.Close())...)
+}

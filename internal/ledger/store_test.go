@@ -236,12 +236,13 @@ func TestOlderFileIsBroughtUpToDate(t *testing.T) {
 	}
 	old := rec(1)
 	old.UpstreamDialect = 0
-	if err := s.Write(t.Context(), &Batch{ID: "old", Records: []Record{old}}); err != nil {
+	body := string(appendRecords(nil, []Record{old}))
+	const before = "DROP VIEW ledger_records; DROP TABLE ledger_batches; CREATE VIEW ledger_records AS SELECT 1; DELETE FROM ledger_schema WHERE version > 4"
+	if _, err := s.write.ExecContext(t.Context(), before); err != nil {
 		t.Fatal(err)
 	}
-	const before = "DROP VIEW ledger_records; CREATE VIEW ledger_records AS SELECT json_extract(value, '$.dialect') AS dialect FROM ledger_chunks, json_each(ledger_chunks.body);" +
-		"DELETE FROM ledger_schema WHERE version > 4"
-	if _, err := s.write.ExecContext(t.Context(), before); err != nil {
+	const chunk = "INSERT INTO ledger_chunks (batch, first_at, last_at, records, body) VALUES ('old', ?1, ?1, 1, ?2)"
+	if _, err := s.write.ExecContext(t.Context(), chunk, old.Time.UnixMicro(), body); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
@@ -258,6 +259,35 @@ func TestOlderFileIsBroughtUpToDate(t *testing.T) {
 	const ask = "SELECT group_concat(request_id || ' ' || dialect || ' ' || coalesce(upstream_dialect, 'NULL')) FROM (SELECT * FROM ledger_records ORDER BY at)"
 	if err := s.read.QueryRowContext(t.Context(), ask).Scan(&got); err != nil || got != "req_1 openai NULL,req_2 openai anthropic" {
 		t.Errorf("%q, %v", got, err)
+	}
+	for range 2 { // one of each form
+		if more, err := s.Trim(t.Context(), noon.Add(time.Hour)); err != nil || !more {
+			t.Error(more, err)
+		}
+	}
+	var left int
+	if err := s.read.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM ledger_records").Scan(&left); err != nil || left != 0 {
+		t.Errorf("%d records stay, %v", left, err)
+	}
+}
+
+// TestBothFormsShowTheSame: a record reads the same, column by column, as an
+// object (PostgreSQL, older files) and as a row.
+func TestBothFormsShowTheSame(t *testing.T) {
+	s := stores(t)["sqlite"].(*SQLite)
+	records := append(recs(0, 30), Record{Time: noon.Add(-time.Hour)}, Record{Time: noon.Add(-2 * time.Hour), Cache: "hit", Outcome: "complete"},
+		Record{Time: noon.Add(-3 * time.Hour), Tags: map[string]string{"a": "\"'\x00ü"}, Took: time.Microsecond, Answered: time.Microsecond})
+	if err := s.Write(t.Context(), &Batch{ID: "rows", Records: records}); err != nil {
+		t.Fatal(err)
+	}
+	const chunk = "INSERT INTO ledger_chunks (batch, first_at, last_at, records, body) VALUES ('objects', 0, 0, 1, ?)"
+	if _, err := s.write.ExecContext(t.Context(), chunk, string(appendRecords(nil, records))); err != nil {
+		t.Fatal(err)
+	}
+	var all, kinds int
+	const ask = "SELECT COUNT(*), (SELECT COUNT(*) FROM (SELECT DISTINCT * FROM ledger_records)) FROM ledger_records"
+	if err := s.read.QueryRowContext(t.Context(), ask).Scan(&all, &kinds); err != nil || all != 2*len(records) || kinds != len(records) {
+		t.Errorf("%d rows of %d kinds, of %d records; %v", all, kinds, len(records), err)
 	}
 }
 

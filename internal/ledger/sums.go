@@ -116,10 +116,14 @@ type rollup struct {
 func rollUp(records []Record) []rollup {
 	index := map[slot]int{}
 	var rows []rollup
+	at := -1
 	for i := range records {
 		r := &records[i]
 		k := slot{Start: floor(r.Time.Unix(), hour), Span: hour, dims: dims{r.Tenant, r.Principal, r.Route, r.Provider, r.Model}}
-		at, ok := index[k]
+		ok := at >= 0 && rows[at].slot == k // neighbours are often alike, and cheaper to compare than to look up
+		if !ok {
+			at, ok = index[k]
+		}
 		if !ok {
 			at = len(rows)
 			index[k] = at
