@@ -30,6 +30,7 @@ type material struct {
 	until       atomic.Int64 // set aside until then
 	count       atomic.Int64 // times it was picked
 	aside       atomic.Pointer[aside]
+	quota       quota
 }
 
 // aside says why and since when a credential rests.
@@ -151,8 +152,10 @@ const (
 	restThrottled = 5 * time.Second // it is over its rate
 )
 
-// Keys is a fixed set of API keys, used in turn. A key that the provider
-// refuses or limits rests for a while, as long as there is another.
+// Keys is a fixed set of API keys. The one with the most left of its quota, as
+// far as the provider's answers tell, is used; equals are used in turn. A key
+// that the provider refuses or limits rests for a while, as long as there is
+// another.
 type Keys struct {
 	keys []Credential
 	next atomic.Uint64
@@ -176,8 +179,8 @@ func NewKeys(secrets ...string) (*Keys, error) {
 	return k, nil
 }
 
-// Pick returns the next key that is not resting, or the one that rests the
-// shortest. It never fails.
+// Pick returns the key with the most left that is not resting, or the one that
+// rests the shortest. It never fails.
 func (k *Keys) Pick(context.Context) (Credential, error) {
 	if len(k.keys) == 0 {
 		return Credential{}, nil
@@ -193,20 +196,36 @@ func (k *Keys) Pick(context.Context) (Credential, error) {
 }
 
 func (k *Keys) choose(now int64) Credential {
-	n := uint64(len(k.keys))
-	start := k.next.Add(1) - 1
-	best := k.keys[start%n]
-	for i := range n {
-		c := k.keys[(start+i)%n]
-		until := c.m.until.Load()
-		if until <= now {
-			return c
+	most, equals := int64(0), uint64(0)
+	soonest := k.keys[0]
+	for _, c := range k.keys {
+		if until := c.m.until.Load(); until > now {
+			if until < soonest.m.until.Load() {
+				soonest = c
+			}
+			continue
 		}
-		if until < best.m.until.Load() {
-			best = c
+		switch left := c.m.quota.left(now); {
+		case left > most:
+			most, equals = left, 1
+		case left == most:
+			equals++
 		}
 	}
-	return best
+	if equals == 0 {
+		return soonest
+	}
+	turn := (k.next.Add(1) - 1) % equals
+	for _, c := range k.keys {
+		if c.m.until.Load() > now || c.m.quota.left(now) != most {
+			continue
+		}
+		if turn == 0 {
+			return c
+		}
+		turn--
+	}
+	return soonest // things have moved between the two looks
 }
 
 // Report sets the key aside when the failure is the key's own: refused, out of

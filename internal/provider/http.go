@@ -75,6 +75,7 @@ type HTTP struct {
 	pass     [maxDialect]dialect.Passer
 	trip     http.RoundTripper
 	creds    Credentials
+	keys     *Keys // creds, when there is a choice among several keys
 	head     *head
 	fit      Fitter
 	refused  OnRefused
@@ -106,6 +107,9 @@ func New(o Options) (*HTTP, error) {
 	p.batches.New = func() any { return new([]byte) }
 	if p.creds == nil {
 		p.creds = &Keys{}
+	}
+	if k, ok := p.creds.(*Keys); ok && len(k.keys) > 1 {
+		p.keys = k
 	}
 	if passer, ok := o.Codec.(dialect.Passer); ok && o.Dialect < maxDialect {
 		p.pass[o.Dialect] = passer
@@ -177,6 +181,9 @@ func (x *exchange) run(ctx context.Context) (*llm.Reply, error) {
 	resp, err := x.p.trip.RoundTrip(req)
 	if err != nil {
 		return nil, networkError(ctx, err)
+	}
+	if x.p.keys != nil {
+		x.p.keys.Answered(x.cred, resp.Header)
 	}
 	return x.answer(ctx, resp)
 }
