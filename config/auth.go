@@ -28,6 +28,8 @@ type AuthKey struct {
 	Models []string          `yaml:"models"` // routes it may call, a trailing * matches any rest; none = all
 	Labels map[string]string `yaml:"labels"` // for the ledger
 	Limits Limits            `yaml:"limits"`
+
+	Priority Priority `yaml:"priority"` // "" = the tenant's
 }
 
 // Sum returns the SHA-256 of the key.
@@ -101,4 +103,6 @@ func (c *JWTClaims) setDefaults() { c.Name = "sub" }
 type Tenant struct {
 	Models []string `yaml:"models"` // routes its keys may call at most; none = all
 	Limits Limits   `yaml:"limits"`
+
+	Priority Priority `yaml:"priority"` // "" = normal
 }

@@ -37,6 +37,22 @@ func (s *Strategy) UnmarshalText(b []byte) error {
 	return unmarshalEnum(b, s, StrategyOrdered, StrategyWeighted, StrategyLeastLatency, StrategyLowestCost)
 }
 
+// Priority is which callers wait in front of which when the gateway is
+// overloaded.
+type Priority string
+
+// The classes.
+const (
+	PriorityLow    Priority = "low"    // waits last, and gives way to others when the queue is full
+	PriorityNormal Priority = "normal" // "" means the same
+	PriorityHigh   Priority = "high"   // waits first
+)
+
+// UnmarshalText reads a class.
+func (p *Priority) UnmarshalText(b []byte) error {
+	return unmarshalEnum(b, p, PriorityLow, PriorityNormal, PriorityHigh)
+}
+
 // OnClientGone is what becomes of an upstream call whose client left.
 type OnClientGone string
 

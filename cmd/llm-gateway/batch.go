@@ -303,10 +303,19 @@ func (b *batchRun) perform(ctx, calls context.Context, it item) outcome {
 	}
 }
 
+// patience is how many times more often an item is sent again that lost the race
+// for the gateway's own limit: the gateway says when the next turn is, and to
+// whom it goes is luck.
+const patience = 4
+
 // again says whether, and after what time, an item is sent once more: when the
 // gateway did not take it for a limit's sake, or could not be reached.
 func (b *batchRun) again(e *client.Error, try int) (time.Duration, bool) {
-	if try >= b.o.retries || !e.Retryable {
+	tries := b.o.retries
+	if e.Kind == client.KindRateLimited {
+		tries *= patience
+	}
+	if try >= tries || !e.Retryable {
 		return 0, false
 	}
 	switch e.Kind {

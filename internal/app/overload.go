@@ -6,6 +6,7 @@ import (
 	"runtime/metrics"
 
 	"github.com/llm-gateway/llm-gateway/config"
+	"github.com/llm-gateway/llm-gateway/internal/llm"
 	"github.com/llm-gateway/llm-gateway/internal/service"
 )
 
@@ -22,6 +23,41 @@ func (a *App) guard(o config.Overload) *service.Guard {
 			MaxWait: orNever(o.MaxWait), Memory: memoryInUse,
 		})
 	})
+}
+
+// classes returns what tells a caller's class: its key's, else its tenant's;
+// nil when all are alike.
+func classes(a config.Auth) func(c *llm.Caller) service.Class {
+	keys, tenants := map[string]service.Class{}, map[string]service.Class{}
+	for i := range a.Keys {
+		if k := &a.Keys[i]; k.Priority != "" {
+			keys[k.Name] = class(k.Priority)
+		}
+	}
+	for name, t := range a.Tenants {
+		if t.Priority != "" {
+			tenants[name] = class(t.Priority)
+		}
+	}
+	if len(keys)+len(tenants) == 0 {
+		return nil
+	}
+	return func(c *llm.Caller) service.Class {
+		if class, ok := keys[c.Name]; ok {
+			return class
+		}
+		return tenants[c.Tenant]
+	}
+}
+
+func class(p config.Priority) service.Class {
+	switch p {
+	case config.PriorityHigh:
+		return 1
+	case config.PriorityLow:
+		return -1
+	}
+	return 0
 }
 
 // heapInUse returns the bytes of live and not yet collected objects.

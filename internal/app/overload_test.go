@@ -8,6 +8,10 @@ import (
 	"runtime/debug"
 	"strings"
 	"testing"
+
+	"github.com/llm-gateway/llm-gateway/config"
+	"github.com/llm-gateway/llm-gateway/internal/llm"
+	"github.com/llm-gateway/llm-gateway/internal/service"
 )
 
 // TestShedsLoad fills the only slot and looks at what the next caller gets.
@@ -64,5 +68,30 @@ func TestMemoryInUse(t *testing.T) {
 	runtime.GC()
 	if got := memoryInUse(); got > 0.25 {
 		t.Errorf("nothing is %.3f", got)
+	}
+}
+
+// TestClassesOfCallers: a key's own class goes before its tenant's.
+func TestClassesOfCallers(t *testing.T) {
+	of := classes(config.Auth{
+		Keys: []config.AuthKey{
+			{Name: "vip", Tenant: "bulk", Priority: config.PriorityHigh}, {Name: "plain", Tenant: "bulk"},
+			{Name: "equal", Tenant: "bulk", Priority: config.PriorityNormal}, {Name: "alone"},
+		},
+		Tenants: map[string]config.Tenant{"bulk": {Priority: config.PriorityLow}, "other": {}},
+	})
+	for _, tc := range []struct {
+		caller llm.Caller
+		want   service.Class
+	}{
+		{llm.Caller{Name: "vip", Tenant: "bulk"}, 1}, {llm.Caller{Name: "plain", Tenant: "bulk"}, -1}, {llm.Caller{Name: "equal", Tenant: "bulk"}, 0},
+		{llm.Caller{Name: "jwt:someone", Tenant: "bulk"}, -1}, {llm.Caller{Name: "alone"}, 0}, {llm.Caller{}, 0}, {llm.Caller{Name: "x", Tenant: "other"}, 0},
+	} {
+		if got := of(&tc.caller); got != tc.want {
+			t.Errorf("%+v: %d, want %d", tc.caller, got, tc.want)
+		}
+	}
+	if classes(config.Auth{Keys: []config.AuthKey{{Name: "a"}}}) != nil {
+		t.Error("classes where nobody set any")
 	}
 }

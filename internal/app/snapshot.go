@@ -69,7 +69,7 @@ func (a *App) build(cfg *config.Config) (*snapshot, error) {
 	var policies map[*route.Route]*service.Policy
 	policies, s.shadows = a.withShadows(a.policies(cfg, table), t, table, s.guard)
 	s.service = service.New(service.Options{
-		Router: table, Guard: s.guard, Admit: admitter{s.limiter}, Bounded: s.limiter.Bounds, Observer: fallbacks{a.metrics, a.tracer},
+		Router: table, Guard: s.guard, Class: classes(cfg.Auth), Admit: admitter{s.limiter}, Bounded: s.limiter.Bounds, Observer: fallbacks{a.metrics, a.tracer},
 		Models: models(cfg, prices), Refused: a.refused, Policies: policies, Served: a.served,
 	})
 	var closeAuth func()

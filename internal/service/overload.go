@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -41,19 +42,31 @@ type GuardOptions struct {
 // while more than half of it is in use, and shrinks by a tenth when the mean own
 // time is above Tolerance times the usual one, or memory is nearly used up.
 // What finds no slot waits in a queue, a quarter of the bound long, at most
-// MaxWait, first come, first served. It is safe for concurrent use.
+// MaxWait: the higher class first, within a class first come, first served. When
+// the queue is full, a newcomer takes the place of the last of a lower class. It
+// is safe for concurrent use.
 type Guard struct {
 	o GuardOptions
 
 	mu     sync.Mutex
 	bound  int
 	flying int
-	queue  []chan struct{} // closed when the slot is handed over
+	queue  []*waiter // the next one in front
 
 	since   time.Time // start of the window
 	samples int
 	sum     time.Duration
 	usual   time.Duration // the least mean of late; 0 = unknown
+}
+
+// Class is how important a caller is when not all can be served; 0 = normal,
+// more is more.
+type Class int8
+
+// waiter is a call in the queue.
+type waiter struct {
+	class Class
+	turn  chan bool // true: the slot is handed over; false: the place is lost
 }
 
 // NewGuard makes a Guard.
@@ -76,9 +89,10 @@ func NewGuard(o GuardOptions) *Guard {
 
 // Do performs a call when there is a slot for it, and holds the slot until the
 // call has ended, a stream with its last event. Otherwise it refuses with
-// KindOverloaded.
-func (g *Guard) Do(ctx context.Context, do func() (*llm.Reply, error)) (*llm.Reply, error) {
-	if err := g.enter(ctx); err != nil {
+// KindOverloaded. class is asked only when there is no slot; nil = all are
+// normal.
+func (g *Guard) Do(ctx context.Context, class func() Class, do func() (*llm.Reply, error)) (*llm.Reply, error) {
+	if err := g.enter(ctx, class); err != nil {
 		return nil, err
 	}
 	held := true
@@ -96,32 +110,56 @@ func (g *Guard) Do(ctx context.Context, do func() (*llm.Reply, error)) (*llm.Rep
 }
 
 // enter takes a slot, if need be after a wait.
-func (g *Guard) enter(ctx context.Context) error {
+func (g *Guard) enter(ctx context.Context, class func() Class) error {
 	g.mu.Lock()
 	if g.bound == 0 || g.flying < g.bound {
 		g.flying++
 		g.mu.Unlock()
 		return nil
 	}
-	if g.o.MaxWait < 0 || len(g.queue) >= max(g.bound/4, 1) {
-		g.mu.Unlock()
+	w := &waiter{turn: make(chan bool, 1)} // 1: whoever hands over does not wait
+	if class != nil {
+		w.class = class()
+	}
+	queued := g.line(w)
+	g.mu.Unlock()
+	if !queued {
 		return shed()
 	}
-	turn := make(chan struct{})
-	g.queue = append(g.queue, turn)
-	g.mu.Unlock()
-	return g.wait(ctx, turn)
+	return g.wait(ctx, w)
+}
+
+// line puts a call into the queue, behind those of its class, and reports
+// whether there was room. g.mu is held.
+func (g *Guard) line(w *waiter) bool {
+	if g.o.MaxWait < 0 {
+		return false
+	}
+	if len(g.queue) >= max(g.bound/4, 1) {
+		last := g.queue[len(g.queue)-1]
+		if last.class >= w.class {
+			return false
+		}
+		g.queue = g.queue[:len(g.queue)-1]
+		last.turn <- false
+	}
+	at := len(g.queue)
+	for at > 0 && g.queue[at-1].class < w.class {
+		at--
+	}
+	g.queue = slices.Insert(g.queue, at, w)
+	return true
 }
 
 // wait waits for a turn. A slot that was handed over at the last moment is
 // taken.
-func (g *Guard) wait(ctx context.Context, turn chan struct{}) error {
+func (g *Guard) wait(ctx context.Context, w *waiter) error {
 	t := time.NewTimer(g.o.MaxWait)
 	defer t.Stop()
 	var err error
 	select {
-	case <-turn:
-		return nil
+	case mine := <-w.turn:
+		return refusedUnless(mine)
 	case <-t.C:
 		err = shed()
 	case <-ctx.Done():
@@ -129,13 +167,18 @@ func (g *Guard) wait(ctx context.Context, turn chan struct{}) error {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for i, q := range g.queue {
-		if q == turn {
-			g.queue = append(g.queue[:i], g.queue[i+1:]...)
-			return err
-		}
+	if i := slices.Index(g.queue, w); i >= 0 {
+		g.queue = slices.Delete(g.queue, i, i+1)
+		return err
 	}
-	return nil
+	return refusedUnless(<-w.turn)
+}
+
+func refusedUnless(served bool) error {
+	if served {
+		return nil
+	}
+	return shed()
 }
 
 // shed is the refusal. Its wait is short: the bound moves within a second.
@@ -156,8 +199,8 @@ func (g *Guard) leave() {
 // admit lets waiting calls in while there is room. g.mu is held.
 func (g *Guard) admit() {
 	for len(g.queue) > 0 && (g.bound == 0 || g.flying < g.bound) {
-		close(g.queue[0])
-		g.queue = g.queue[1:]
+		g.queue[0].turn <- true
+		g.queue = slices.Delete(g.queue, 0, 1)
 		g.flying++
 	}
 }

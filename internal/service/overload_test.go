@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"io"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -30,7 +31,7 @@ func TestGuardBoundsAndQueues(t *testing.T) {
 		begin := time.Now()
 		for range 20 {
 			wg.Go(func() {
-				_, err := g.Do(t.Context(), func() (*llm.Reply, error) {
+				_, err := g.Do(t.Context(), nil, func() (*llm.Reply, error) {
 					mu.Lock()
 					now++
 					peak = max(peak, now)
@@ -66,15 +67,15 @@ func TestGuardWaitEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := NewGuard(GuardOptions{Min: 1, Max: 1, MaxWait: 100 * time.Millisecond})
 		var wg sync.WaitGroup
-		wg.Go(func() { _, _ = g.Do(t.Context(), takes(time.Second, 0)) })
+		wg.Go(func() { _, _ = g.Do(t.Context(), nil, takes(time.Second, 0)) })
 		synctest.Wait()
 		start := time.Now()
-		if _, err := g.Do(t.Context(), takes(0, 0)); llm.AsError(err).Kind != llm.KindOverloaded || time.Since(start) != 100*time.Millisecond {
+		if _, err := g.Do(t.Context(), nil, takes(0, 0)); llm.AsError(err).Kind != llm.KindOverloaded || time.Since(start) != 100*time.Millisecond {
 			t.Errorf("after %v: %v", time.Since(start), err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 		defer cancel()
-		if _, err := g.Do(ctx, takes(0, 0)); llm.AsError(err).Kind != llm.KindTimeout {
+		if _, err := g.Do(ctx, nil, takes(0, 0)); llm.AsError(err).Kind != llm.KindTimeout {
 			t.Errorf("got %v", err)
 		}
 		wg.Wait()
@@ -86,11 +87,11 @@ func TestGuardWaitEnds(t *testing.T) {
 
 func TestGuardWithoutAQueue(t *testing.T) {
 	g := NewGuard(GuardOptions{Min: 1, Max: 1, MaxWait: -1})
-	if err := g.enter(t.Context()); err != nil {
+	if err := g.enter(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
 	start := time.Now()
-	if _, err := g.Do(t.Context(), takes(0, 0)); llm.AsError(err).Kind != llm.KindOverloaded || time.Since(start) > 50*time.Millisecond {
+	if _, err := g.Do(t.Context(), nil, takes(0, 0)); llm.AsError(err).Kind != llm.KindOverloaded || time.Since(start) > 50*time.Millisecond {
 		t.Errorf("after %v: %v", time.Since(start), err)
 	}
 }
@@ -103,7 +104,7 @@ func TestGuardIsFirstComeFirstServed(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range 20 { // sixteen fly, four wait
 			wg.Go(func() {
-				_, err := g.Do(t.Context(), func() (*llm.Reply, error) {
+				_, err := g.Do(t.Context(), nil, func() (*llm.Reply, error) {
 					mu.Lock()
 					order = append(order, i)
 					mu.Unlock()
@@ -130,20 +131,20 @@ func TestGuardHoldsTheSlotOfAStream(t *testing.T) {
 	stream := func() (*llm.Reply, error) {
 		return &llm.Reply{Stream: &script{err: io.EOF, events: []llm.Event{{Kind: llm.EventText}}}}, nil
 	}
-	r, err := g.Do(t.Context(), stream)
+	r, err := g.Do(t.Context(), nil, stream)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := g.Do(t.Context(), stream); llm.AsError(err).Kind != llm.KindOverloaded {
+	if _, err := g.Do(t.Context(), nil, stream); llm.AsError(err).Kind != llm.KindOverloaded {
 		t.Errorf("a stream holds no slot: %v", err)
 	}
 	_ = r.Close()
-	if _, err := g.Do(t.Context(), takes(0, 0)); err != nil {
+	if _, err := g.Do(t.Context(), nil, takes(0, 0)); err != nil {
 		t.Errorf("the slot of a closed stream is gone: %v", err)
 	}
 	func() {
 		defer func() { _ = recover() }()
-		_, _ = g.Do(t.Context(), func() (*llm.Reply, error) { panic("bang") })
+		_, _ = g.Do(t.Context(), nil, func() (*llm.Reply, error) { panic("bang") })
 	}()
 	if g.flying != 0 {
 		t.Errorf("%d in flight", g.flying)
@@ -158,7 +159,7 @@ func load(ctx context.Context, g *Guard, n int, how func() (*llm.Reply, error), 
 	for range n {
 		wg.Go(func() {
 			for time.Now().Before(end) {
-				if _, err := g.Do(ctx, how); err != nil {
+				if _, err := g.Do(ctx, nil, how); err != nil {
 					mu.Lock()
 					refused++
 					mu.Unlock()
@@ -226,4 +227,55 @@ func TestServiceShedsBeforeAdmission(t *testing.T) {
 	if _, err := s.Do(t.Context(), call("")); llm.AsError(err).Kind != llm.KindOverloaded || len(a.settled) != 1 {
 		t.Fatalf("got %v, settled %d", err, len(a.settled))
 	}
+}
+
+// TestGuardServesTheHigherClassFirst: those who wait are served by class, and a
+// full queue makes room for a higher class at the cost of a lower one.
+func TestGuardServesTheHigherClassFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := NewGuard(GuardOptions{Min: 1, Max: 16, MaxWait: time.Minute})
+		var mu sync.Mutex
+		var served, refused []string
+		var wg sync.WaitGroup
+		call := func(name string, class Class, takes time.Duration) {
+			wg.Go(func() {
+				_, err := g.Do(t.Context(), func() Class { return class }, func() (*llm.Reply, error) {
+					time.Sleep(takes)
+					mu.Lock()
+					defer mu.Unlock()
+					served = append(served, name)
+					return &llm.Reply{}, nil
+				})
+				if err != nil {
+					mu.Lock()
+					defer mu.Unlock()
+					refused = append(refused, name)
+				}
+			})
+			synctest.Wait()
+		}
+		for i := range 16 {
+			call("flying", 0, time.Second+time.Duration(i)*time.Millisecond)
+		}
+		call("low 1", -1, 0) // four may wait
+		call("normal 1", 0, 0)
+		call("low 2", -1, 0)
+		call("high 1", 1, 0)
+		call("normal 2", 0, 0) // in the place of low 2
+		call("low 3", -1, 0)   // no room for it
+		call("high 2", 1, 0)   // in the place of low 1
+		call("normal 3", 0, 0) // no room for it
+		wg.Wait()
+		want := []string{"high 1", "high 2", "normal 1", "normal 2"}
+		served = slices.DeleteFunc(served, func(s string) bool { return s == "flying" })
+		if !slices.Equal(served, want) {
+			t.Errorf("served in order %v, want %v", served, want)
+		}
+		if want = []string{"low 2", "low 3", "low 1", "normal 3"}; !slices.Equal(refused, want) {
+			t.Errorf("refused %v, want %v", refused, want)
+		}
+		if g.flying != 0 || len(g.queue) != 0 {
+			t.Errorf("%d in flight, %d waiting", g.flying, len(g.queue))
+		}
+	})
 }

@@ -40,8 +40,13 @@ type Lease interface {
 // Options makes a Service.
 type Options struct {
 	Router Router
-	Guard  *Guard   // sheds load before anything is reserved; nil = never
-	Admit  Admitter // nil = no limits
+	Guard  *Guard // sheds load before anything is reserved; nil = never
+
+	// Class says how important a caller is when the guard has to choose; nil =
+	// all are alike.
+	Class func(c *llm.Caller) Class
+
+	Admit Admitter // nil = no limits
 
 	// Bounded reports whether there is any limit that a call may meet; those
 	// for which there is none are not brought before Admit. nil = every call is.
@@ -105,9 +110,17 @@ func (s *Service) do(ctx context.Context, c *llm.Call) (*llm.Reply, error) {
 	}
 	deadline := deadlineOf(r, c)
 	if s.o.Guard != nil {
-		return s.o.Guard.Do(ctx, func() (*llm.Reply, error) { return s.perform(ctx, c, r, deadline) })
+		return s.o.Guard.Do(ctx, s.classOf(c), func() (*llm.Reply, error) { return s.perform(ctx, c, r, deadline) })
 	}
 	return s.perform(ctx, c, r, deadline)
+}
+
+// classOf returns what tells a call's class, should anyone ask.
+func (s *Service) classOf(c *llm.Call) func() Class {
+	if s.o.Class == nil {
+		return nil
+	}
+	return func() Class { return s.o.Class(c.Meta.Caller) }
 }
 
 // perform reserves what the call may use and asks the targets.
