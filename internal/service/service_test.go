@@ -3,13 +3,10 @@ package service
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"reflect"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -292,73 +289,6 @@ func TestUnpricedIsNotZero(t *testing.T) {
 		if !reflect.DeepEqual(res.Cost, tc.want) {
 			t.Errorf("%v/%v: cost %v, want %v", tc.price, tc.u, res.Cost, tc.want)
 		}
-	}
-}
-
-func TestBatch(t *testing.T) {
-	const n, limit = 50, 4
-	var now, peak atomic.Int32
-	var mu sync.Mutex
-	s := New(Options{Router: fakeRouter{targets: []*route.Target{target("a", func(_ context.Context, c *llm.Call) (*llm.Reply, error) {
-		mu.Lock()
-		peak.Store(max(peak.Load(), now.Add(1)))
-		mu.Unlock()
-		defer now.Add(-1)
-		req, _ := c.Request()
-		if req.User == "bad" {
-			return nil, llm.Errorf(llm.KindContentFiltered, "no")
-		}
-		return &llm.Reply{Response: &llm.Response{ID: req.User}}, nil
-	})}}})
-	var calls []*llm.Call
-	for i := range n {
-		user := fmt.Sprint(i)
-		if i%10 == 3 {
-			user = "bad"
-		}
-		calls = append(calls, NewCall(&llm.Request{User: user}))
-	}
-	seen := map[int]int{}
-	s.Batch(t.Context(), calls, limit, func(i int, r *Result, err error) {
-		seen[i]++
-		if bad := i%10 == 3; bad != (err != nil) || !bad && r.Response.ID != fmt.Sprint(i) {
-			t.Errorf("item %d: %+v, %v", i, r, err)
-		}
-	})
-	for i := range n {
-		if seen[i] != 1 {
-			t.Errorf("item %d was told %d times", i, seen[i])
-		}
-	}
-	if p := peak.Load(); p > limit {
-		t.Errorf("%d at once", p)
-	}
-	s.Batch(t.Context(), nil, 0, func(int, *Result, error) { t.Error("told of nothing") })
-}
-
-func TestBatchStopsWhenTheClientLeaves(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	var started atomic.Int32
-	s := New(Options{Router: fakeRouter{targets: []*route.Target{target("a", func(ctx context.Context, _ *llm.Call) (*llm.Reply, error) {
-		if started.Add(1) == 2 {
-			cancel()
-		}
-		<-ctx.Done()
-		return nil, llm.ContextError(ctx)
-	})}}})
-	calls := make([]*llm.Call, 100)
-	for i := range calls {
-		calls[i] = call("")
-	}
-	told := 0
-	s.Batch(ctx, calls, 2, func(_ int, _ *Result, err error) {
-		told++
-		if llm.AsError(err).Kind != llm.KindCanceled {
-			t.Errorf("got %v", err)
-		}
-	})
-	if told != 100 || started.Load() != 2 {
-		t.Errorf("told %d, started %d", told, started.Load())
 	}
 }
 

@@ -2,7 +2,11 @@ module github.com/llm-gateway/llm-gateway/test/e2e
 
 go 1.26.0
 
-require go.opentelemetry.io/collector/pdata v1.70.0
+require (
+	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3
+	go.opentelemetry.io/collector/pdata v1.70.0
+	go.yaml.in/yaml/v3 v3.0.6
+)
 
 require (
 	github.com/hashicorp/go-version v1.9.0 // indirect

@@ -9,7 +9,7 @@ import (
 
 func TestOpenAISDK(t *testing.T) {
 	p := startPair(t)
-	node(t, "openai.mjs", "GATEWAY="+p.gw.base, "MOCK="+p.mock.base, "KEY="+clientKey)
+	node(t, "openai.mjs", "GATEWAY="+conformed(t, p.gw.base), "MOCK="+p.mock.base, "KEY="+clientKey)
 }
 
 // everyDialect is a gateway with a target of each provider dialect, all of them
@@ -36,7 +36,7 @@ func TestSDKsAgainstEveryDialect(t *testing.T) {
 	gw := startIn(t, dir, []string{"GATEWAY_ADDR=127.0.0.1:0", "GATEWAY_API_KEYS=app=" + clientKey, "GATEWAY_CONFIG=" + file}, "serve")
 	for _, script := range []string{"chat.mjs", "anthropic.mjs", "responses.mjs", "aisdk.mjs", "langchain.mjs"} {
 		t.Run(script, func(t *testing.T) {
-			node(t, script, "GATEWAY="+gw.base, "MOCK="+mock.base, "KEY="+clientKey, "TARGETS=oai,ant,gem,dash")
+			node(t, script, "GATEWAY="+conformed(t, gw.base), "MOCK="+mock.base, "KEY="+clientKey, "TARGETS=oai,ant,gem,dash")
 		})
 	}
 }

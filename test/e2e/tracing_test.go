@@ -101,7 +101,7 @@ func (u *upstreamWithTrace) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			"data: {\"id\":\"c-2\",\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":5,\"total_tokens\":8}}\n\ndata: [DONE]\n\n")
 	default:
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = io.WriteString(w, `{"id":"c-1","object":"chat.completion","model":"good-v2","choices":[{"index":0,"message":{"role":"assistant","content":"secret answer"},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}}`)
+		_, _ = io.WriteString(w, `{"id":"c-1","object":"chat.completion","created":1,"model":"good-v2","choices":[{"index":0,"message":{"role":"assistant","content":"secret answer"},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}}`)
 	}
 }
 
