@@ -47,7 +47,10 @@ func (a *App) policies(cfg *config.Config, table *route.Table) map[*route.Route]
 	for name, m := range cfg.Models {
 		p := &service.Policy{}
 		if m.Cache != nil && a.cache != nil {
-			p.Cache = a.cacheOf(cfg, m)
+			p.Cache = a.cacheOf(cfg, m, m.Targets)
+			if m.Canary != nil {
+				p.Tried = a.cacheOf(cfg, m, append([]config.Target{m.Canary.Candidate}, m.Targets...))
+			}
 		}
 		if m.Hedge != nil && len(m.Targets) > 1 {
 			p.Hedge = a.hedgeOf(name, *m.Hedge)
@@ -63,9 +66,9 @@ func (a *App) policies(cfg *config.Config, table *route.Table) map[*route.Route]
 	return all
 }
 
-func (a *App) cacheOf(cfg *config.Config, m *config.Route) *cache.Route {
+func (a *App) cacheOf(cfg *config.Config, m *config.Route, targets []config.Target) *cache.Route {
 	o := cache.Options{
-		Store: a.cache.store, TTL: m.Cache.TTL.Std(), MaxEntry: int(cfg.Cache.MaxEntry), Observer: a.cache.metrics, Salt: targetsOf(cfg, m),
+		Store: a.cache.store, TTL: m.Cache.TTL.Std(), MaxEntry: int(cfg.Cache.MaxEntry), Observer: a.cache.metrics, Salt: namesOf(cfg, targets),
 	}
 	if m.Cache.Share {
 		o.Flights = a.cache.flights
@@ -73,11 +76,11 @@ func (a *App) cacheOf(cfg *config.Config, m *config.Route) *cache.Route {
 	return cache.NewRoute(o)
 }
 
-// targetsOf names who may answer for a route, the same in every replica: with
+// namesOf names who may answer for a route, the same in every replica: with
 // other targets, kept answers are not given any more.
-func targetsOf(cfg *config.Config, m *config.Route) string {
+func namesOf(cfg *config.Config, targets []config.Target) string {
 	var b strings.Builder
-	for _, t := range m.Targets {
+	for _, t := range targets {
 		p := cfg.Providers[t.Provider]
 		for _, s := range [...]string{t.Provider, string(p.Type), p.BaseURL, t.Model} {
 			b.WriteString(s)

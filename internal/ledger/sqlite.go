@@ -176,7 +176,7 @@ func (s *SQLite) Usage(ctx context.Context, q Query) ([]Row, error) { return s.f
 // Trim deletes some batches whose records are all old, else merges one old day.
 func (s *SQLite) Trim(ctx context.Context, before time.Time) (bool, error) {
 	for _, table := range []string{"ledger_chunks", "ledger_batches"} {
-		some := "DELETE FROM " + table + " WHERE id IN (SELECT id FROM " + table + " WHERE last_at < ? ORDER BY last_at LIMIT 20)"
+		some := "DELETE FROM " + table + " WHERE id IN (SELECT id FROM " + table + " WHERE last_at < ? ORDER BY last_at LIMIT 20)" //nolint:gosec // one of the two names above
 		res, err := s.write.ExecContext(ctx, some, before.UnixMicro())
 		if err != nil {
 			return false, err

@@ -40,6 +40,16 @@ func (r *Route) Candidate() *Target {
 	return r.trial.candidate
 }
 
+// CandidateShare returns the candidate's part of the callers, 0 to 1; 0 without
+// a canary.
+func (r *Route) CandidateShare() float64 {
+	if r.trial == nil {
+		return 0
+	}
+	share, _ := r.trial.control.Share()
+	return share
+}
+
 // plan puts the candidate in front of the other targets when it is the caller's
 // turn, and says how the call is to be counted. Calls that the candidate cannot
 // serve count on neither side.

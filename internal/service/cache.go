@@ -20,6 +20,7 @@ type Cache interface {
 // Policy is what some routes have and most have not. Its zero value is nothing.
 type Policy struct {
 	Cache  Cache  // nil = none
+	Tried  Cache  // in its place when a canary's candidate answers every caller; nil = none
 	Hedge  *Hedge // nil = none
 	Shadow Shadow // nil = none
 }
@@ -44,9 +45,25 @@ func (s *Service) policy(r *route.Route) *Policy {
 	return s.o.Policies[r]
 }
 
+// cacheOf returns the cache for a call now, nil when there is none. While a
+// canary's callers are divided there is none: an answer of one side must not
+// stand for the other, neither to the callers nor to who judges.
+func (p *Policy) cacheOf(r *route.Route) Cache {
+	if p == nil || p.Cache == nil {
+		return nil
+	}
+	switch r.CandidateShare() {
+	case 0:
+		return p.Cache
+	case 1:
+		return p.Tried
+	}
+	return nil
+}
+
 // cached performs a call of a route with a cache. A request that no provider is
 // asked for pays with its request, and gives back tokens and money.
-func (s *Service) cached(ctx context.Context, c *llm.Call, r *route.Route, p *Policy) (*llm.Reply, error) {
+func (s *Service) cached(ctx context.Context, c *llm.Call, r *route.Route, kept Cache) (*llm.Reply, error) {
 	deadline := deadlineOf(r, c)
 	c.Meta.Cache = ""
 	pay, err := s.payment(ctx, c)
@@ -59,7 +76,7 @@ func (s *Service) cached(ctx context.Context, c *llm.Call, r *route.Route, p *Po
 			pay.forget()
 		}
 	}()
-	reply, err := p.Cache.Do(ctx, c, deadline, func(ctx context.Context, c *llm.Call) (*llm.Reply, error) {
+	reply, err := kept.Do(ctx, c, deadline, func(ctx context.Context, c *llm.Call) (*llm.Reply, error) {
 		return s.upstream(ctx, c, r, pay)
 	})
 	returned = true

@@ -125,8 +125,8 @@ func (s *Service) classOf(c *llm.Call) func() Class {
 
 // perform reserves what the call may use and asks the targets.
 func (s *Service) perform(ctx context.Context, c *llm.Call, r *route.Route, deadline time.Time) (*llm.Reply, error) {
-	if p := s.policy(r); p != nil && p.Cache != nil {
-		return s.cached(ctx, c, r, p)
+	if kept := s.policy(r).cacheOf(r); kept != nil {
+		return s.cached(ctx, c, r, kept)
 	}
 	if s.o.Admit == nil || s.o.Bounded != nil && !s.o.Bounded(c.Meta) {
 		return s.try(ctx, c, r, deadline)
