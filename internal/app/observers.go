@@ -1,6 +1,7 @@
 package app
 
 import (
+	"log/slog"
 	"time"
 
 	"github.com/llm-gateway/llm-gateway/internal/llm"
@@ -58,4 +59,14 @@ func (o endpointObserver) Ended(s server.RequestStats) {
 
 func (a *App) observe(endpoint string) server.RequestObserver {
 	return endpointObserver{metrics: a.metrics, endpoint: a.metrics.Endpoint(endpoint)}
+}
+
+// cutOff counts and tells of the requests that outlive the drain. The counter
+// ends with the process soon after; the log line stays.
+func (a *App) cutOff() func(requests int64) {
+	count := a.metrics.CutOff()
+	return func(n int64) {
+		count(n)
+		a.log.Warn("requests outlived the drain and were cut off", slog.Int64("requests", n))
+	}
 }

@@ -107,6 +107,7 @@ func (a *App) serverOptions(cfg *config.Config, s *snapshot) server.Options {
 		ReadHeader: srv.ReadHeaderTimeout.Std(), ReadBody: srv.ReadTimeout.Std(), Idle: srv.IdleTimeout.Std(),
 		TLS:            a.serveTLS(s),
 		OperatorsApart: srv.Admin.Addr != "",
+		Cut:            a.cutOff(),
 		MaxHeaderBytes: int(srv.MaxHeader), Grace: srv.ShutdownGrace.Std(), Drain: srv.DrainTimeout.Std(),
 	}
 }

@@ -4,10 +4,14 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/llm-gateway/llm-gateway/internal/llm"
 )
 
 // TestDrainServesConnectionsThatHaveJustArrived: a connection that was accepted
@@ -85,5 +89,43 @@ func TestDrainDoesNotWaitForSilentConnections(t *testing.T) {
 	}
 	if err := <-served; err != nil {
 		t.Errorf("Serve: %v", err)
+	}
+}
+
+// TestDrainCountsWhatItCutsOff: a stream that outlives the drain ends with a
+// terminal event, and is told of.
+func TestDrainCountsWhatItCutsOff(t *testing.T) {
+	cut := make(chan int64, 2)
+	begun := make(chan struct{})
+	st := &fakeStream{events: texts("a"), err: llm.Errorf(llm.KindUpstreamError, "the connection broke")}
+	h := serve(t, func(ctx context.Context, _ *llm.Call) (*llm.Reply, error) {
+		st.before = func(i int) {
+			if i == 2 { // behind the start and the first word
+				close(begun)
+				<-ctx.Done()
+			}
+		}
+		return streamOf(st, 0), nil
+	}, func(o *Options) { o.Drain, o.Cut = 50*time.Millisecond, func(n int64) { cut <- n } })
+	answer := make(chan string, 1)
+	go func() {
+		resp, err := h.client.Do(h.request("POST", "/v1/generate", `{"prompt":"x","stream":true}`))
+		if err != nil {
+			answer <- err.Error()
+			return
+		}
+		defer resp.Body.Close()
+		b, _ := io.ReadAll(resp.Body)
+		answer <- string(b)
+	}()
+	<-begun
+	if err := h.Shutdown(t.Context()); err == nil {
+		t.Error("nothing was said of the stream")
+	}
+	if n := <-cut; n != 1 {
+		t.Errorf("%d were cut off", n)
+	}
+	if got := <-answer; strings.Count(got, "event: error") != 1 || !strings.Contains(got, "shutting down") || !strings.Contains(got, `"text":"a"`) {
+		t.Errorf("the client got %q", got)
 	}
 }

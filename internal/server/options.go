@@ -106,6 +106,10 @@ type Options struct {
 
 	Grace time.Duration // from "not ready" to refusing connections, at shutdown; 0 = none
 	Drain time.Duration // for requests in flight to finish after that; default 120 s
+
+	// Cut is told how many requests are cut off because they outlive the drain
+	// time; nil = nobody is.
+	Cut func(requests int64)
 }
 
 // RequestObserver counts the requests of one endpoint.

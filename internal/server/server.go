@@ -125,6 +125,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		s.cut(errStopping())
 		return err
 	}
+	if n := s.door.inFlight.Load(); n > 0 && s.o.Cut != nil {
+		s.o.Cut(n)
+	}
 	s.cut(errStopping())
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
 	defer cancel()
