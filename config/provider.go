@@ -48,6 +48,11 @@ type ProviderLimits struct {
 	TPM         int64    `yaml:"tpm"`
 	Concurrency int      `yaml:"concurrency"`
 	MaxWait     Duration `yaml:"max_wait"` // how long an attempt may wait for its turn
+	Budget      Budget   `yaml:"budget"`
+
+	// BudgetAlerts are the shares of the budget that operators are told of when
+	// they are spent. None = those of limits.
+	BudgetAlerts []Share `yaml:"budget_alerts"`
 }
 
 func (l *ProviderLimits) setDefaults() {

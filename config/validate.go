@@ -68,13 +68,17 @@ func (v *validator) limits(path string, l Limits) {
 	v.rate(path, l.RPS, l.Burst)
 	v.check(l.TPM >= 0, path+".tpm", "must not be negative; 0 = no limit")
 	v.check(l.Concurrency >= 0, path+".concurrency", "must not be negative; 0 = no limit")
-	v.check(len(l.BudgetAlerts) <= 8, path+".budget_alerts", "has more than 8 shares")
+	v.budget(path, l.Budget, l.BudgetAlerts)
+}
+
+func (v *validator) budget(path string, b Budget, alerts []Share) {
+	v.check(len(alerts) <= 8, path+".budget_alerts", "has more than 8 shares")
 	last := Share(0)
-	for _, s := range l.BudgetAlerts {
+	for _, s := range alerts {
 		v.check(s > last, path+".budget_alerts", "must ascend from above zero")
 		last = s
 	}
-	v.check(l.Budget.Month == 0 || l.Budget.Day <= l.Budget.Month, path+".budget.day", "is more than the month's %s", l.Budget.Month)
+	v.check(b.Month == 0 || b.Day <= b.Month, path+".budget.day", "is more than the month's %s", b.Month)
 }
 
 func (v *validator) rate(path string, rps float64, burst int) {

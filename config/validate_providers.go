@@ -22,6 +22,7 @@ func (v *validator) provider(name string, p *Provider) {
 	v.rate(path+".limits", p.Limits.RPS, p.Limits.Burst)
 	v.check(p.Limits.TPM >= 0, path+".limits.tpm", "must not be negative; 0 = no limit")
 	v.check(p.Limits.Concurrency >= 0, path+".limits.concurrency", "must not be negative; 0 = no limit")
+	v.budget(path+".limits", p.Limits.Budget, p.Limits.BudgetAlerts)
 	v.breaker(path+".breaker", p.Breaker)
 	v.retry(path+".retry", p.Retry)
 }

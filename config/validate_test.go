@@ -144,6 +144,8 @@ func TestValidation(t *testing.T) {
 		{"no name claim", "auth: {jwt: {jwks_url: 'https://x', claims: {name: ''}}}", "gw.yaml:1: auth.jwt.claims.name: is empty"},
 		// the rest
 		{"negative rate", "limits: {rps: -1}", "gw.yaml:1: limits.rps: must not be negative; 0 = no limit"},
+		{"day above month of a provider", "providers: {m: {type: mock, limits: {budget: {day: 5, month: 2}}}}", "gw.yaml:1: providers.m.limits.budget.day: is more than the month's 2"},
+		{"provider's alerts out of order", "providers: {m: {type: mock, limits: {budget_alerts: [80, 50]}}}", "gw.yaml:1: providers.m.limits.budget_alerts: must ascend from above zero"},
 		{"budget alert of nothing", "limits: {budget_alerts: [0, 50]}", "gw.yaml:1: limits.budget_alerts: must ascend from above zero"},
 		{"many budget alerts", "limits: {budget_alerts: [1, 2, 3, 4, 5, 6, 7, 8, 9]}", "gw.yaml:1: limits.budget_alerts: has more than 8 shares"},
 		{"budget alerts out of order", "auth: {tenants: {a: {limits: {budget_alerts: [80, 50]}}}}", "gw.yaml:1: auth.tenants.a.limits.budget_alerts: must ascend from above zero"},

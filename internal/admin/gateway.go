@@ -11,7 +11,8 @@ import (
 // Gateway tells the state of the gateway.
 type Gateway interface {
 	Status() Status
-	Providers() []Provider
+	// Providers asks the shared store when an account has a budget.
+	Providers(ctx context.Context) ([]Provider, error)
 	Routes() []Route
 }
 
@@ -31,10 +32,14 @@ func (a *API) status(w http.ResponseWriter, _ *http.Request) error {
 	return answer(w, a.o.Gateway.Status())
 }
 
-func (a *API) providers(w http.ResponseWriter, _ *http.Request) error {
+func (a *API) providers(w http.ResponseWriter, r *http.Request) error {
+	list, err := a.o.Gateway.Providers(r.Context())
+	if err != nil {
+		return storeAway(err)
+	}
 	return answer(w, struct {
 		Providers []Provider `json:"providers"`
-	}{a.o.Gateway.Providers()})
+	}{list})
 }
 
 func (a *API) routesInForce(w http.ResponseWriter, _ *http.Request) error {
@@ -52,12 +57,17 @@ func (a *API) credentials(w http.ResponseWriter, _ *http.Request) error {
 func (a *API) limits(w http.ResponseWriter, r *http.Request) error {
 	rows, more, err := a.o.Limits.Limits(r.Context(), maxLimitRows)
 	if err != nil {
-		e := llm.Errorf(llm.KindOverloaded, "the shared store of the limits does not answer")
-		e.RetryAfter, e.Err = time.Second, err
-		return e
+		return storeAway(err)
 	}
 	return answer(w, struct {
 		Limits    []LimitRow `json:"limits"`
 		Truncated bool       `json:"truncated"`
 	}{rows, more})
+}
+
+// storeAway answers when Redis does not tell what is in use.
+func storeAway(err error) *llm.Error {
+	e := llm.Errorf(llm.KindOverloaded, "the shared store of the limits does not answer")
+	e.RetryAfter, e.Err = time.Second, err
+	return e
 }

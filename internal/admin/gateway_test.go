@@ -22,9 +22,11 @@ type gateway struct {
 	changes   []string
 }
 
-func (gateway) Status() Status        { return Status{Version: "v1", State: "ready"} }
-func (gateway) Providers() []Provider { return []Provider{{Name: "openai"}} }
-func (gateway) Routes() []Route       { return []Route{{Name: "chat", Targets: []RouteTarget{{Model: "m"}}}} }
+func (gateway) Status() Status { return Status{Version: "v1", State: "ready"} }
+func (g gateway) Providers(context.Context) ([]Provider, error) {
+	return []Provider{{Name: "openai"}}, g.limitErr
+}
+func (gateway) Routes() []Route { return []Route{{Name: "chat", Targets: []RouteTarget{{Model: "m"}}}} }
 func (gateway) Credentials() []Credential {
 	return []Credential{{Fingerprint: "0123456789ab", State: InUse}}
 }
@@ -115,9 +117,11 @@ func TestAbsentRooms(t *testing.T) {
 }
 
 func TestLimitsThatCannotBeRead(t *testing.T) {
-	w := signed(rooms(gateway{limitErr: errors.New("dial tcp 10.0.0.7: refused")}), "GET", "/admin/v1/limits")
-	if w.Code != 503 || strings.Contains(w.Body.String(), "10.0.0.7") {
-		t.Errorf("%d %s", w.Code, w.Body)
+	for _, path := range []string{"/admin/v1/limits", "/admin/v1/providers"} {
+		w := signed(rooms(gateway{limitErr: errors.New("dial tcp 10.0.0.7: refused")}), "GET", path)
+		if w.Code != 503 || strings.Contains(w.Body.String(), "10.0.0.7") {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
 	}
 }
 

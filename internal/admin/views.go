@@ -65,13 +65,16 @@ type Provider struct {
 }
 
 // AccountLimits are the limits of one account and what is in use of them. What
-// has no limit is 0.
+// has no limit is 0, or left out.
 type AccountLimits struct {
-	RPS         float64 `json:"rps"`
-	Burst       int     `json:"burst"`
-	Left        int     `json:"requests_left"`
-	Concurrency int     `json:"concurrency"`
-	InFlight    int     `json:"in_flight"`
+	RPS         float64      `json:"rps"`
+	Burst       int          `json:"burst"`
+	Left        int          `json:"requests_left"`
+	Concurrency int          `json:"concurrency"`
+	InFlight    int          `json:"in_flight"`
+	Tokens      *LimitTokens `json:"tokens,omitempty"`
+	Day         *LimitMoney  `json:"day,omitempty"`
+	Month       *LimitMoney  `json:"month,omitempty"`
 }
 
 // ProviderTarget is a model at a provider. Models that nobody has named show

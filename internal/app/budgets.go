@@ -26,6 +26,7 @@ func (a *App) restoreBudgets(ctx context.Context, cfg *config.Config) {
 	a.restore(ctx, mem, limits.ScopeTenant, rules.Tenants)
 	a.restore(ctx, mem, limits.ScopeKey, rules.Keys)
 	a.restore(ctx, mem, limits.ScopeRoute, rules.Routes)
+	a.restore(ctx, mem, limits.ScopeProvider, rules.Providers)
 }
 
 func (a *App) restore(ctx context.Context, mem *limits.Memory, scope limits.Scope, rules map[string]limits.Rule) {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"maps"
-	"net/url"
 	"runtime"
 	"slices"
 	"time"
@@ -49,29 +48,6 @@ func (v inspector) Status() admin.Status {
 	}
 	l := a.ledger.Stats()
 	out.Ledger = admin.Ledger{Store: l.Store, Waiting: l.Waiting, Written: l.Written, Lost: l.Lost, Failing: l.Failing != ""}
-	return out
-}
-
-// Providers lists the accounts by name.
-func (v inspector) Providers() []admin.Provider {
-	cfg := v.snap().cfg
-	out := make([]admin.Provider, 0, len(cfg.Providers))
-	circuits := v.a.state.circuits.all()
-	for _, name := range slices.Sorted(maps.Keys(cfg.Providers)) {
-		p := cfg.Providers[name]
-		row := admin.Provider{Name: name, Type: string(p.Type), Credentials: len(p.Keys), Targets: v.targets(name, circuits)}
-		if u, err := url.Parse(p.BaseURL); err == nil {
-			row.Host = u.Host
-		}
-		if l := p.Limits; l.RPS > 0 || l.Concurrency > 0 {
-			row.Limits = &admin.AccountLimits{RPS: l.RPS, Concurrency: l.Concurrency}
-			if g, ok := v.a.state.gates.peek(name); ok {
-				now := g.State()
-				row.Limits.Burst, row.Limits.Left, row.Limits.InFlight = now.Burst, now.Left, now.InFlight
-			}
-		}
-		out = append(out, row)
-	}
 	return out
 }
 

@@ -20,7 +20,11 @@ type limitReader interface {
 // providers, in this order, and of each kind by name.
 func (v inspector) Limits(ctx context.Context, most int) ([]admin.LimitRow, bool, error) {
 	rules := namedRules(v.a.withRuntimeKeys(v.a.limitRules(v.snap().cfg)))
-	accounts := v.accountRows()
+	providers, err := v.Providers(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	accounts := accountRows(providers)
 	more := len(rules)+len(accounts) > most
 	rules = rules[:min(len(rules), max(most-len(accounts), 0))]
 	accounts = accounts[:min(len(accounts), most)]
@@ -93,25 +97,4 @@ func budgetView(budget, spent llm.Money, reset time.Duration) *admin.LimitMoney 
 		return nil
 	}
 	return &admin.LimitMoney{Budget: budget, Spent: spent, Remaining: max(budget-spent, 0), ResetMS: reset.Milliseconds()}
-}
-
-// accountRows lists the limits of provider accounts.
-func (v inspector) accountRows() []admin.LimitRow {
-	var rows []admin.LimitRow
-	for _, p := range v.Providers() {
-		l := p.Limits
-		if l == nil {
-			continue
-		}
-		row := admin.LimitRow{Scope: "provider", Name: p.Name}
-		if l.RPS > 0 {
-			missing := float64(l.Burst-l.Left) / l.RPS
-			row.Requests = &admin.LimitRate{RPS: l.RPS, Burst: int64(l.Burst), Remaining: int64(l.Left), ResetMS: int64(missing * 1000)}
-		}
-		if l.Concurrency > 0 {
-			row.Concurrency = &admin.LimitSlots{Limit: l.Concurrency, Used: l.InFlight, Remaining: max(l.Concurrency-l.InFlight, 0)}
-		}
-		rows = append(rows, row)
-	}
-	return rows
 }

@@ -161,6 +161,23 @@ func (o *attemptRecorder) AttemptEnded(a chain.Attempt) {
 	o.ledger.Record(r)
 }
 
+// cost is what an attempt's record says it has cost, 0 when nobody knows.
+func (o *attemptRecorder) cost(c *llm.Call, d llm.Done) llm.Money {
+	u := usageOf(c, &d)
+	if u.Source == llm.UsageUnknown || c.Op == llm.OpCountTokens {
+		return 0
+	}
+	price := o.prices.of(o.kind, c.Model)
+	if price == nil {
+		return 0
+	}
+	cost, ok := price.Cost(u)
+	if !ok {
+		return 0
+	}
+	return cost
+}
+
 // usageOf is what an attempt used. Counting tokens uses none.
 func usageOf(c *llm.Call, d *llm.Done) llm.Usage {
 	switch {
@@ -276,6 +293,8 @@ func (a *App) spentSince(ctx context.Context, scope limits.Scope, name string, f
 		q.Only = map[ledger.Group]string{ledger.ByKey: name}
 	case limits.ScopeRoute:
 		q.Only = map[ledger.Group]string{ledger.ByRoute: name}
+	case limits.ScopeProvider:
+		q.Only = map[ledger.Group]string{ledger.ByProvider: name}
 	}
 	rows, err := a.ledger.Usage(ctx, q)
 	if err != nil {

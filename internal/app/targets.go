@@ -45,7 +45,7 @@ func (r *registry[O, V]) get(name string, o O, mk func() V) V {
 // state is what the targets of all snapshots share.
 type state struct {
 	circuits registry[config.Breaker, *breaker.Breaker]
-	gates    registry[config.ProviderLimits, *chain.Gate]
+	gates    registry[chain.GateOptions, *chain.Gate]
 	budgets  registry[config.Retry, *chain.RetryBudget]
 	health   registry[string, *route.Health] // made anew with other credentials
 	guards   registry[config.Overload, *service.Guard]
@@ -108,18 +108,16 @@ func (t *targets) kind(name string) string { return string(t.cfg.Providers[name]
 func (t *targets) chain(k chainKey) llm.Provider {
 	p := t.cfg.Providers[k.provider]
 	watch := &targetObserver{target: t.a.metrics.Target(k.provider, k.label), prices: t.prices, kind: t.kind(k.provider)}
+	record := &attemptRecorder{ledger: t.a.ledger, prices: t.prices, provider: k.provider, kind: t.kind(k.provider), label: k.label, speaks: speakerOf(t.providers[k.provider])}
 	o := chain.Options{
 		Provider: k.provider,
 		Observer: watch,
-		Attempts: &attemptRecorder{ledger: t.a.ledger, prices: t.prices, provider: k.provider, kind: t.kind(k.provider), label: k.label, speaks: speakerOf(t.providers[k.provider])},
+		Attempts: record,
 		Retry:    t.retry(k, p, watch),
 		Circuit:  t.circuit(k, p.Breaker, watch),
 		Timeout:  timeouts(p),
-	}
-	if l := p.Limits; l.RPS > 0 || l.Concurrency > 0 || l.TPM > 0 {
-		o.Limit = chain.LimitOptions{MaxWait: orNever(l.MaxWait), Estimate: limits.Estimate, Gate: t.a.state.gates.get(k.provider, l, func() *chain.Gate {
-			return chain.NewGate(chain.GateOptions{RPS: l.RPS, Burst: l.Burst, Concurrency: l.Concurrency, TPM: l.TPM})
-		})}
+		Limit:    t.limit(k.provider, p.Limits),
+		Spend:    t.spend(k.provider, p.Limits, record),
 	}
 	t.a.trace(&o, p)
 	made := chain.Build(t.providers[k.provider], o)
@@ -127,6 +125,18 @@ func (t *targets) chain(k chainKey) llm.Provider {
 		return chain.NewDrain(made, t.a.drainer)
 	}
 	return made
+}
+
+// limit keeps an account's rate, tokens and slots. A reload that leaves their
+// settings as they are leaves what is in use of them, too.
+func (t *targets) limit(name string, l config.ProviderLimits) chain.LimitOptions {
+	o := chain.GateOptions{RPS: l.RPS, Burst: l.Burst, Concurrency: l.Concurrency, TPM: l.TPM}
+	if l.RPS <= 0 && l.Concurrency <= 0 && l.TPM <= 0 {
+		return chain.LimitOptions{}
+	}
+	return chain.LimitOptions{
+		MaxWait: orNever(l.MaxWait), Estimate: limits.Estimate, Gate: t.a.state.gates.get(name, o, func() *chain.Gate { return chain.NewGate(o) }),
+	}
 }
 
 func (t *targets) retry(k chainKey, p *config.Provider, watch *targetObserver) chain.RetryOptions {

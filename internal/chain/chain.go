@@ -18,6 +18,7 @@ type Options struct {
 
 	Retry   RetryOptions
 	Circuit *breaker.Breaker // the target's; nil = none
+	Spend   SpendOptions     // no Admit = no budget
 	Limit   LimitOptions     // no Gate = none; Provider is filled in
 	Timeout TimeoutOptions
 }
@@ -33,6 +34,9 @@ func Build(p llm.Provider, o Options) llm.Provider {
 	if o.Limit.Gate != nil {
 		o.Limit.Provider = o.Provider
 		p = NewLimit(p, o.Limit)
+	}
+	if o.Spend.Admit != nil {
+		p = NewSpend(p, o.Spend)
 	}
 	if o.Circuit != nil {
 		p = NewBreaker(p, BreakerOptions{Provider: o.Provider, Circuit: o.Circuit, Events: o.Events})

@@ -4,7 +4,7 @@
 // stream is settled when it ends and not when it starts. Build puts them
 // together, outermost first:
 //
-//	drain → observe → retry → breaker → limit → timeout → trace → attempt → provider
+//	drain → observe → retry → breaker → spend → limit → timeout → trace → attempt → provider
 //
 // Drain stands outermost, and only where an account asks for it; Build leaves it
 // to the caller, who has the Drainer.

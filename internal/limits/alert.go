@@ -156,6 +156,9 @@ func (l *Limiter) Spendings(list []Spending, limit int) []Spending {
 			list = appendSpending(list, s)
 		}
 	}
+	for _, s := range l.spends[:min(len(l.spends), max(limit, 0))] {
+		list = appendSpending(list, s)
+	}
 	return l.o.Callers.spendings(list, limit)
 }
 

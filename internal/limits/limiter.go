@@ -60,7 +60,8 @@ type Limiter struct {
 	tenants map[string]*Subject
 	keys    map[string]*Subject
 	routes  map[string]*Subject
-	free    bool // the rules bound nothing
+	spends  []*Subject // the provider accounts that have a budget
+	free    bool       // the rules bound nothing
 }
 
 // New resolves the rules. Counters that the engine holds are kept, whatever the
@@ -79,6 +80,11 @@ func New(o Options) *Limiter {
 	l.tenants = l.subjects(ScopeTenant, o.Rules.Tenants)
 	l.keys = l.subjects(ScopeKey, o.Rules.Keys)
 	l.routes = l.subjects(ScopeRoute, o.Rules.Routes)
+	for name, r := range o.Rules.Providers {
+		if r.budgeted() {
+			l.spends = append(l.spends, bound(o.Engine, providerSubject(name, r)))
+		}
+	}
 	l.free = l.Unlimited()
 	return l
 }
@@ -94,9 +100,7 @@ func (l *Limiter) subjects(scope Scope, rules map[string]Rule) map[string]*Subje
 }
 
 func (l *Limiter) subject(scope Scope, name string, r Rule) *Subject {
-	s := newSubject(scope, name, r)
-	l.o.Engine.bind(s)
-	return s
+	return bound(l.o.Engine, newSubject(scope, name, r))
 }
 
 // Unlimited reports whether the rules bound nothing: then there is no need to

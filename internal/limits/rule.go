@@ -34,7 +34,10 @@ const (
 	ScopeKey
 	ScopeRoute
 
-	scopes // the number of scopes: a call has at most one subject of each
+	scopes // their number: a call has at most one subject of each
+
+	// ScopeProvider is that of an attempt, which has no other; see ProviderBudget.
+	ScopeProvider = scopes
 )
 
 // String returns the scope's name as messages and stored counters show it.
@@ -48,6 +51,8 @@ func (s Scope) String() string {
 		return "key"
 	case ScopeRoute:
 		return "route"
+	case ScopeProvider:
+		return "provider"
 	}
 	return "unknown"
 }
@@ -58,6 +63,10 @@ type Rules struct {
 	Tenants map[string]Rule
 	Keys    map[string]Rule // by the caller's name
 	Routes  map[string]Rule
+
+	// Providers are not met by calls: a ProviderBudget admits their attempts. Here
+	// they are known for Spendings.
+	Providers map[string]Rule
 }
 
 // Subject is one thing with limits, resolved once for a configuration.

@@ -47,7 +47,7 @@ var traits = [KindCount]Traits{
 	KindUnsupported:         {Name: "unsupported"},
 	KindContentFiltered:     {Name: "content_filtered"},
 	KindUnauthenticated:     {Name: "unauthenticated"},
-	KindBudgetExceeded:      {Name: "budget_exceeded"},
+	KindBudgetExceeded:      {Name: "budget_exceeded", NextTarget: true}, // when it is a provider account's; a caller's ends before any target
 	KindPermissionDenied:    {Name: "permission_denied"},
 	KindNotFound:            {Name: "not_found"},
 	KindRequestTooLarge:     {Name: "request_too_large"},

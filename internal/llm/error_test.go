@@ -15,7 +15,7 @@ var contract = map[Kind]Traits{
 	KindUnsupported:         {"unsupported", false, false, false},
 	KindContentFiltered:     {"content_filtered", false, false, false},
 	KindUnauthenticated:     {"unauthenticated", false, false, false},
-	KindBudgetExceeded:      {"budget_exceeded", false, false, false},
+	KindBudgetExceeded:      {"budget_exceeded", false, true, false},
 	KindPermissionDenied:    {"permission_denied", false, false, false},
 	KindNotFound:            {"not_found", false, false, false},
 	KindRequestTooLarge:     {"request_too_large", false, false, false},

@@ -80,6 +80,10 @@ func TestFallback(t *testing.T) {
 		{"caller's fault stays", []*route.Target{fails("a", llm.KindInvalidRequest), answers("b", "no")}, "", llm.KindInvalidRequest, "a", 2, nil},
 		{"all fail", []*route.Target{fails("a", llm.KindTimeout), fails("b", llm.KindUpstreamRateLimited)}, "", llm.KindUpstreamRateLimited, "b", 4, []string{"chat:a/m>b/m"}},
 		{"open circuit says less", []*route.Target{fails("a", llm.KindUpstreamError), fails("b", llm.KindOverloaded)}, "", llm.KindUpstreamError, "a", 4, []string{"chat:a/m>b/m"}},
+		{"spent money goes on", []*route.Target{fails("a", llm.KindBudgetExceeded), answers("b", "hi")}, "b", 0, "", 3, []string{"chat:a/m>b/m"}},
+		{"spent money says less", []*route.Target{fails("a", llm.KindUpstreamError), fails("b", llm.KindBudgetExceeded)}, "", llm.KindUpstreamError, "a", 4, []string{"chat:a/m>b/m"}},
+		{"than an open circuit", []*route.Target{fails("a", llm.KindBudgetExceeded), fails("b", llm.KindOverloaded)}, "", llm.KindOverloaded, "b", 4, []string{"chat:a/m>b/m"}},
+		{"all money is spent", []*route.Target{fails("a", llm.KindBudgetExceeded), fails("b", llm.KindBudgetExceeded)}, "", llm.KindBudgetExceeded, "a", 4, []string{"chat:a/m>b/m"}},
 		{"no targets", nil, "", llm.KindInternal, `the route "chat" has no targets`, 0, nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

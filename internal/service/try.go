@@ -169,14 +169,34 @@ func (s *spent) settle(r *llm.Reply, t *route.Target) {
 }
 
 // worse chooses the error that the client sees when every target failed: the
-// last one that says something of an upstream. That circuits are open is said
-// only when nothing else happened, with the shortest wait.
+// last one that says something of an upstream. That circuits are open, or that
+// the money of an account is spent, is said only when nothing else happened,
+// with the shortest wait; the circuit before the money, as it closes sooner.
 func worse(old, e *llm.Error) *llm.Error {
-	if old == nil || e.Kind != llm.KindOverloaded {
+	switch {
+	case old == nil, weight(e) > weight(old):
 		return e
-	}
-	if old.Kind == llm.KindOverloaded && e.RetryAfter > 0 && e.RetryAfter < old.RetryAfter {
+	case weight(e) < weight(old):
+		return old
+	case weight(e) == saysUpstream, e.RetryAfter > 0 && e.RetryAfter < old.RetryAfter:
 		return e
 	}
 	return old
+}
+
+// The weights of errors.
+const (
+	saysMoney = iota
+	saysCircuit
+	saysUpstream
+)
+
+func weight(e *llm.Error) int {
+	switch e.Kind {
+	case llm.KindBudgetExceeded:
+		return saysMoney
+	case llm.KindOverloaded:
+		return saysCircuit
+	}
+	return saysUpstream
 }
