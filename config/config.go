@@ -141,10 +141,13 @@ func (u *Usage) setDefaults() { u.Retention = Duration(90 * day) }
 type Telemetry struct {
 	LogLevel  LogLevel  `yaml:"log_level"`
 	LogFormat LogFormat `yaml:"log_format"`
+	MaxLogged Size      `yaml:"log_bodies_max"` // bytes of a question, and of an answer, that routes with log_bodies record
 	Traces    Traces    `yaml:"traces"`
 }
 
-func (t *Telemetry) setDefaults() { t.LogLevel, t.LogFormat = LogInfo, LogAuto }
+func (t *Telemetry) setDefaults() {
+	t.LogLevel, t.LogFormat, t.MaxLogged = LogInfo, LogAuto, 16<<10
+}
 
 // Traces sends OpenTelemetry spans over OTLP/HTTP. The standard OTEL_*
 // variables set the same keys.

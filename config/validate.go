@@ -102,11 +102,15 @@ func (v *validator) shared() {
 	v.check(o.Tolerance > 1, "overload.tolerance", "must be above 1")
 }
 
+// maxLogged bounds what a log line takes of a question, and of an answer.
+const maxLogged = 1 << 20
+
 // maxTraceQueue bounds what a collector that is away can cost: a span takes a
 // few KiB.
 const maxTraceQueue = 1 << 16
 
 func (v *validator) telemetry() {
+	v.check(v.c.Telemetry.MaxLogged >= 256 && v.c.Telemetry.MaxLogged <= maxLogged, "telemetry.log_bodies_max", "must be from 256 to %d bytes", maxLogged)
 	t := v.c.Telemetry.Traces
 	if t.Endpoint != "" {
 		v.url("telemetry.traces.endpoint", t.Endpoint)

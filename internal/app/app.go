@@ -110,7 +110,6 @@ func New(o Options) (*App, error) {
 	a.canaries.snap.Store(snap)
 	a.budgets.limiter.Store(snap.limiter)
 	a.inForce.adopt(a, snap)
-	a.warnNotYet(o.Config)
 	a.restoreBudgets(a.life, o.Config)
 	a.watchCanaries()
 	a.metrics.Credentials(a.credentials.list)

@@ -68,6 +68,7 @@ func (a *App) build(cfg *config.Config) (*snapshot, error) {
 	s := &snapshot{cfg: cfg, canaries: trials, limiter: a.limiter(cfg, table), table: table, guard: a.guard(cfg.Overload), loaded: time.Now(), tls: encrypted}
 	var policies map[*route.Route]*service.Policy
 	policies, s.shadows = a.withShadows(a.policies(cfg, table), t, table, s.guard)
+	policies = a.withContent(policies, cfg, table)
 	s.service = service.New(service.Options{
 		Router: table, Guard: s.guard, Class: classes(cfg.Auth), Admit: admitter{s.limiter}, Bounded: s.limiter.Bounds, Observer: fallbacks{a.metrics, a.tracer},
 		Models: models(cfg, prices), Refused: a.refused, Policies: policies, Served: a.served,

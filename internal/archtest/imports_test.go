@@ -20,10 +20,11 @@ var rooms = map[string][]string{
 	"internal/app": {
 		"config", "internal/server", "internal/admin", "internal/service", "internal/route", "internal/limits", "internal/ledger",
 		"internal/cache", "internal/auth", "internal/keystore", "internal/chain", "internal/provider", "internal/dialect", "internal/catalog", "internal/telemetry", "internal/notify",
-		"internal/monitor", "internal/shadow",
+		"internal/monitor", "internal/shadow", "internal/content",
 	},
 	"internal/server":    {"internal/service", "internal/dialect"},
 	"internal/shadow":    {},
+	"internal/content":   {"internal/dialect"},
 	"internal/admin":     {"internal/service", "internal/shadow", "internal/route", "internal/ledger", "internal/dialect", "internal/monitor"},
 	"internal/monitor":   {},
 	"internal/service":   {"internal/route", "internal/limits", "internal/ledger", "internal/cache"},
@@ -60,6 +61,7 @@ var stdlibOnly = map[string][]string{
 	"internal/admin":     nil,
 	"internal/notify":    nil,
 	"internal/monitor":   nil,
+	"internal/content":   nil,
 	"config":             {"github.com/joho/godotenv", "go.yaml.in/yaml/v3"},
 }
 

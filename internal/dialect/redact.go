@@ -23,6 +23,7 @@ var secrets = []struct {
 	marks   []string // in lower case; without one of them there is no match
 	pattern *regexp.Regexp
 	with    string
+	id      bool // an account, an address or a remnant: not a credential by itself
 }{
 	// Authorization values and JSON web tokens.
 	{marks: []string{"bearer", "basic"},
@@ -33,6 +34,8 @@ var secrets = []struct {
 	// (sk-…abcd, sk-proj-***abcd).
 	{marks: []string{"sk-", "sk_", "pk-", "pk_", "rk-", "rk_", "xai-", "nvapi-", "hf_", "r8_", "fw_", "csk-", "pplx-", "tgp_", "gh", "glpat-"},
 		pattern: regexp.MustCompile(`\b(?:[spr]k[-_]|gsk_|xai-|nvapi-|hf_|r8_|fw_|csk-|pplx-|tgp_|gh[pousr]_|glpat-)[\w*.…•-]*[\w*…•]{3}`), with: hidden},
+	{marks: []string{"gw_"},
+		pattern: regexp.MustCompile(`\bgw_[\w-]{8,}`), with: hidden},
 	{marks: []string{"aiza", "akia", "asia", "ya29.", "gocspx-"},
 		pattern: regexp.MustCompile(`\b(?:AIza|AKIA|ASIA|ya29\.|GOCSPX-)[\w.*…-]{4,}`), with: hidden},
 	// "API key provided: x", "api_key=x", "x-api-key: x".
@@ -41,33 +44,33 @@ var secrets = []struct {
 	{marks: []string{"="},
 		pattern: regexp.MustCompile(`(?i)\b((?:password|passwd|secret|credential|token)["']?\s*=\s*["']?)[^\s"',;&]+`), with: "${1}" + hidden},
 	// What is left of a key behind a mask.
-	{marks: []string{"***"},
+	{id: true, marks: []string{"***"},
 		pattern: regexp.MustCompile(`[\w-]*\*{3,}[\w-]*`), with: hidden},
 	// Accounts: organisations, projects, users, subscriptions, tenants.
-	{marks: []string{"org-", "org_", "proj_", "acct_", "wrkspc_"},
+	{id: true, marks: []string{"org-", "org_", "proj_", "acct_", "wrkspc_"},
 		pattern: regexp.MustCompile(`\b(?:org-|(?:org|proj|acct|wrkspc)_)[A-Za-z0-9]{8,}\b`), with: hidden},
-	{marks: []string{"user_", "team_", "cus_"},
+	{id: true, marks: []string{"user_", "team_", "cus_"},
 		pattern: regexp.MustCompile(`\b(?:user|team|cus)_[A-Za-z0-9]{10,}\b`), with: hidden},
-	{marks: []string{"projects/"},
+	{id: true, marks: []string{"projects/"},
 		pattern: regexp.MustCompile(`(?i)\b(projects/)[^/\s"',;]+`), with: "${1}" + hidden},
-	{marks: []string{"project"},
+	{id: true, marks: []string{"project"},
 		pattern: regexp.MustCompile(`(?i)\b(projects?(?:[ _-]?(?:number|id))?["']?[\s:=#]+["']?)\d{6,}`), with: "${1}" + hidden},
-	{marks: []string{"subscription", "tenant", "account", "organi", "workspace", "principal", "client", "object"},
+	{id: true, marks: []string{"subscription", "tenant", "account", "organi", "workspace", "principal", "client", "object"},
 		pattern: regexp.MustCompile(`(?i)\b((?:subscription|tenant|account|organi[sz]ation|workspace|principal|client|object)(?:[-_ ]?id)?["']?\s*[:=]?\s*["'` + "`" + `(]?)(?:[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|\d{8,})`), with: "${1}" + hidden},
-	{marks: []string{"@"},
+	{id: true, marks: []string{"@"},
 		pattern: regexp.MustCompile(`[\w.+-]+@[\w-]+(\.[\w-]+)+`), with: hidden},
 	// Addresses inside a network.
-	{marks: []string{"."},
+	{id: true, marks: []string{"."},
 		pattern: regexp.MustCompile(`\b(?:\d{1,3}\.){3}\d{1,3}(?::\d{1,5})?\b`), with: hidden},
-	{marks: []string{"["},
+	{id: true, marks: []string{"["},
 		pattern: regexp.MustCompile(`\[[0-9A-Fa-f:.%]*:[0-9A-Fa-f:.%\w]*\](?::\d{1,5})?`), with: hidden},
-	{marks: []string{"localhost", ".internal", ".local", ".lan", ".corp", ".intranet", ".svc", ".cluster", ".consul", ".home", ".private"},
+	{id: true, marks: []string{"localhost", ".internal", ".local", ".lan", ".corp", ".intranet", ".svc", ".cluster", ".consul", ".home", ".private"},
 		pattern: regexp.MustCompile(`(?i)\b(?:[\w-]+\.)*(?:localhost\b|[\w-]+\.(?:internal|local|localdomain|lan|corp|intranet|svc|cluster|consul|home|private)\b)(?:\.[\w.-]+)?(?::\d{1,5})?`), with: hidden},
-	{marks: []string{".azure."},
+	{id: true, marks: []string{".azure."},
 		pattern: regexp.MustCompile(`(?i)\b[\w-]+\.(?:openai\.azure|services\.ai\.azure|cognitiveservices\.azure)\.(?:com|us|cn)\b`), with: hidden},
-	{marks: []string{":"},
+	{id: true, marks: []string{":"},
 		pattern: regexp.MustCompile(`\b[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{2,}:\d{2,5}\b(?:/\S*)?`), with: hidden},
-	{marks: []string{"dial ", "lookup "},
+	{id: true, marks: []string{"dial ", "lookup "},
 		pattern: regexp.MustCompile(`(?i)\b(dial (?:tcp|udp)[46]?|lookup) [\w.:-]+`), with: "$1 " + hidden},
 }
 
@@ -100,6 +103,26 @@ func Redact(msg string) string {
 func redactWords(s string) string {
 	lower := strings.ToLower(s)
 	for i := range secrets {
+		for _, mark := range secrets[i].marks {
+			if strings.Contains(lower, mark) {
+				s = secrets[i].pattern.ReplaceAllString(s, secrets[i].with)
+				break
+			}
+		}
+	}
+	return s
+}
+
+// HideKeys replaces in a text what looks like a credential or a part of one:
+// keys by their customary prefixes, bearer tokens, JSON web tokens, values
+// behind the word password or key. Unlike Redact it leaves everything else as
+// it is.
+func HideKeys(s string) string {
+	lower := strings.ToLower(s)
+	for i := range secrets {
+		if secrets[i].id {
+			continue
+		}
 		for _, mark := range secrets[i].marks {
 			if strings.Contains(lower, mark) {
 				s = secrets[i].pattern.ReplaceAllString(s, secrets[i].with)

@@ -23,6 +23,15 @@ type Policy struct {
 	Tried  Cache  // in its place when a canary's candidate answers every caller; nil = none
 	Hedge  *Hedge // nil = none
 	Shadow Shadow // nil = none
+
+	Content Content // nil = nothing of what calls say is recorded
+}
+
+// Content records what a call says and what it is answered. It is shown every
+// call once, with its outcome, and may put a stream of its own around the
+// reply's.
+type Content interface {
+	Record(ctx context.Context, c *llm.Call, reply *llm.Reply, err error)
 }
 
 // Served is a call that was answered without asking a provider, and how it

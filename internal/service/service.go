@@ -108,6 +108,16 @@ func (s *Service) do(ctx context.Context, c *llm.Call) (*llm.Reply, error) {
 	if err := s.mayCall(c); err != nil {
 		return nil, err
 	}
+	if p := s.policy(r); p != nil && p.Content != nil {
+		reply, err := s.guarded(ctx, c, r)
+		p.Content.Record(ctx, c, reply, err)
+		return reply, err
+	}
+	return s.guarded(ctx, c, r)
+}
+
+// guarded performs a call unless load is being shed.
+func (s *Service) guarded(ctx context.Context, c *llm.Call, r *route.Route) (*llm.Reply, error) {
 	deadline := deadlineOf(r, c)
 	if s.o.Guard != nil {
 		return s.o.Guard.Do(ctx, s.classOf(c), func() (*llm.Reply, error) { return s.perform(ctx, c, r, deadline) })

@@ -4,7 +4,8 @@
 // llm types, and a span travels in the context.
 //
 // Ownership: a Tracer owns one goroutine, which sends; Close waits for it.
-// Content is never recorded: no prompt, no answer, no header of a client.
+// Content is recorded only where Content is called, which the routes do that ask
+// for it; no header of a client ever is.
 package tracing
 
 import (
@@ -67,6 +68,7 @@ const scope = "github.com/llm-gateway/llm-gateway"
 type Tracer struct {
 	provider *sdktrace.TracerProvider
 	tracer   trace.Tracer
+	value    int // bytes of an attribute's value at most; negative = any
 	context  propagation.TraceContext
 }
 
@@ -94,7 +96,7 @@ func newTracer(ctx context.Context, o Options, sampler sdktrace.Sampler, exporte
 			exporter: exporter, queue: o.Queue, batch: o.Batch, interval: o.Interval, timeout: o.Timeout, dropped: o.Dropped, log: o.Logger,
 		})),
 	)
-	return &Tracer{provider: p, tracer: p.Tracer(scope, trace.WithInstrumentationVersion(o.Version))}
+	return &Tracer{provider: p, value: limits.AttributeValueLengthLimit, tracer: p.Tracer(scope, trace.WithInstrumentationVersion(o.Version))}
 }
 
 func (o Options) withDefaults() Options {
