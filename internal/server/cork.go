@@ -68,11 +68,9 @@ func (g *guest) together(write func() error) error {
 
 // sendNow sends a piece and flushes it.
 func (x *exchange) sendNow(p []byte) error {
-	if len(p) >= corkFrom && len(p) <= corkTo && x.req.ProtoMajor == 1 && x.writeErr == nil {
-		if g, ok := x.req.Context().Value(guestKey{}).(*guest); ok {
-			x.writeErr = g.together(func() error { x.send(p); return x.flush() })
-			return x.writeErr
-		}
+	if g := x.guest; g != nil && len(p) >= corkFrom && len(p) <= corkTo && x.writeErr == nil {
+		x.writeErr = g.together(func() error { x.send(p); return x.flush() })
+		return x.writeErr
 	}
 	x.send(p)
 	return x.flush()

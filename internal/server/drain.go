@@ -34,8 +34,10 @@ type door struct {
 // guest is a connection that knows whether its first request has come.
 type guest struct {
 	net.Conn
-	known atomic.Bool
-	held  *[]byte // what waits to be written together; nil = nothing waits, see cork.go
+	known    atomic.Bool
+	held     *[]byte // what waits to be written together; nil = nothing waits, see cork.go
+	reads    readDeadline
+	writable time.Time // until then the write deadline needs no renewal; see exchange.extend
 }
 
 type doorway struct {

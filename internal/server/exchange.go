@@ -34,7 +34,8 @@ type exchange struct {
 	status   int           // 0 until the head is written
 	size     int64         // body bytes accepted by net/http
 	writeErr error         // the client's side failed
-	fresh    time.Time     // until then the write deadline needs no renewal
+	guest    *guest        // the connection over HTTP/1; nil over HTTP/2, whose streams share one, and in tests
+	fresh    time.Time     // without guest: until then the write deadline needs no renewal
 	waited   time.Duration // time in which the client's body was read
 	headAt   time.Time     // when the head was written
 	rec      record
@@ -80,6 +81,10 @@ func (s *Server) begin(w http.ResponseWriter, r *http.Request) *exchange {
 	x.ep = s.unmatched
 	x.start = time.Now()
 	x.caller = &s.anonymous
+	if r.ProtoMajor == 1 {
+		x.guest, _ = r.Context().Value(guestKey{}).(*guest)
+	}
+	x.extend(x.start) // what an earlier request left may be over, and net/http itself may write "100 Continue"
 	x.id = requestID(r.Header)
 	x.vals = make([]string, 0, 16)
 	x.set("X-Request-Id", x.id)
@@ -153,6 +158,7 @@ func (x *exchange) WriteHeader(status int) {
 		x.status = status
 		x.headAt = time.Now()
 		x.extend(x.headAt)
+		x.w.Header()["Date"] = x.srv.date.at(x.headAt)
 	}
 	x.w.WriteHeader(status)
 }
@@ -171,13 +177,18 @@ func (x *exchange) Write(p []byte) (int, error) {
 }
 
 // extend gives the next write to the client its time: at least three quarters
-// of Snapshot.Write, as a deadline that is still that fresh is left alone.
-// Servers that cannot set deadlines (tests) go without.
+// of Snapshot.Write, as a deadline that is still that fresh is left alone, also
+// from one request of a connection to the next. Servers that cannot set
+// deadlines (tests) go without.
 func (x *exchange) extend(now time.Time) {
-	if now.Before(x.fresh) {
+	fresh := &x.fresh
+	if x.guest != nil {
+		fresh = &x.guest.writable
+	}
+	if now.Before(*fresh) {
 		return
 	}
-	x.fresh = now.Add(x.snap.Write / 4)
+	*fresh = now.Add(x.snap.Write / 4)
 	_ = http.NewResponseController(x.w).SetWriteDeadline(now.Add(x.snap.Write))
 }
 

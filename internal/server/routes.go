@@ -67,32 +67,53 @@ func (s *Server) routes() []*endpoint {
 	}
 }
 
-// newMuxes returns what clients meet and what operators meet: the same, unless
+// table finds the endpoint of a request. Calls to models stand in a map before
+// the ServeMux, which takes a path apart to find it.
+type table struct {
+	calls map[string]*endpoint // POST, by path
+	mux   *http.ServeMux
+}
+
+func (t *table) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodPost {
+		if ep := t.calls[r.URL.Path]; ep != nil {
+			ep.ServeHTTP(w, r)
+			return
+		}
+	}
+	t.mux.ServeHTTP(w, r)
+}
+
+// newTables returns what clients meet and what operators meet: the same, unless
 // operators have a listener of their own.
-func (s *Server) newMuxes() (clients, operators *http.ServeMux) {
+func (s *Server) newTables() (clients, operators *table) {
 	s.unmatched = s.complete(&endpoint{run: noSuchPath}, "other")
 	rows := s.routes()
 	for _, ep := range rows {
 		s.complete(ep, cmp.Or(strings.TrimSuffix(ep.path, "/"), "/"))
 	}
 	if !s.o.OperatorsApart {
-		all := s.newMux(rows)
+		all := s.newTable(rows)
 		return all, all
 	}
 	back := slices.DeleteFunc(slices.Clone(rows), func(ep *endpoint) bool { return !ep.operator && !ep.both })
 	front := slices.DeleteFunc(rows, func(ep *endpoint) bool { return ep.operator })
-	return s.newMux(front), s.newMux(back)
+	return s.newTable(front), s.newTable(back)
 }
 
-// newMux registers rows, and for each path an answer to other methods, so that
-// no answer comes from ServeMux itself.
-func (s *Server) newMux(rows []*endpoint) *http.ServeMux {
+// newTable registers rows, and for each path an answer to other methods, so
+// that no answer comes from ServeMux itself.
+func (s *Server) newTable(rows []*endpoint) *table {
 	mux := http.NewServeMux()
+	calls := map[string]*endpoint{}
 	allowed := map[string][]string{}
 	for _, ep := range rows {
 		mux.Handle(strings.TrimSpace(ep.method+" "+ep.path), ep)
 		if ep.operator {
 			continue
+		}
+		if ep.method == http.MethodPost {
+			calls[ep.path] = ep
 		}
 		allowed[ep.path] = append(allowed[ep.path], ep.method)
 		if ep.method == http.MethodGet {
@@ -110,7 +131,7 @@ func (s *Server) newMux(rows []*endpoint) *http.ServeMux {
 		mux.Handle(ep.path, s.complete(wrong, ep.path))
 	}
 	mux.Handle("/", s.unmatched)
-	return mux
+	return &table{calls: calls, mux: mux}
 }
 
 func (s *Server) complete(ep *endpoint, name string) *endpoint {

@@ -23,9 +23,9 @@ const lastWords = 2 * time.Second
 type Server struct {
 	o         Options
 	snap      atomic.Pointer[Snapshot]
-	mux       *http.ServeMux // of clients, and of operators who have no listener of their own
-	back      *http.ServeMux // of the operators' own listener
-	unmatched *endpoint      // what a request belongs to until a path is found
+	front     *table    // for clients, and for operators who have no listener of their own
+	back      *table    // for the operators' own listener
+	unmatched *endpoint // what a request belongs to until a path is found
 	http      *http.Server
 	backHTTP  *http.Server
 	exchanges sync.Pool
@@ -34,6 +34,7 @@ type Server struct {
 	anonymous llm.Caller   // who calls when there is no authentication
 	draining  atomic.Bool
 	door      door
+	date      dateline
 	cut       context.CancelCauseFunc // ends every request in flight
 }
 
@@ -47,7 +48,7 @@ func New(o Options) *Server {
 	s.snap.Store(o.Snapshot.withDefaults())
 	s.exchanges.New = func() any { return new(exchange) }
 	s.records.New = func() any { return new(CallRecord) }
-	s.mux, s.back = s.newMuxes()
+	s.front, s.back = s.newTables()
 	// The root of all requests; ended by Shutdown alone.
 	base, cut := context.WithCancelCause(context.Background())
 	s.cut = cut
@@ -164,12 +165,12 @@ func sleep(ctx context.Context, d time.Duration) {
 }
 
 // ServeHTTP answers one request.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.route(s.mux, w, r) }
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.route(s.front, w, r) }
 
 // serveOperators answers one request that came by the operators' listener.
 func (s *Server) serveOperators(w http.ResponseWriter, r *http.Request) { s.route(s.back, w, r) }
 
-func (s *Server) route(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) {
+func (s *Server) route(t *table, w http.ResponseWriter, r *http.Request) {
 	s.door.inFlight.Add(1)
 	defer s.door.inFlight.Add(-1)
 	x := s.begin(w, r)
@@ -180,5 +181,5 @@ func (s *Server) route(mux *http.ServeMux, w http.ResponseWriter, r *http.Reques
 		s.unmatched.ServeHTTP(x, r)
 		return
 	}
-	mux.ServeHTTP(x, r)
+	t.ServeHTTP(x, r)
 }
