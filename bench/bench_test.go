@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net/http"
@@ -43,6 +44,21 @@ func TestBadAnswersAreCounted(t *testing.T) {
 		"short": func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, "data: {\"content\":\" token\"}\n\n")
 		},
+		"no end": func(w http.ResponseWriter, _ *http.Request) {
+			all := renderChat("bench", 100).all
+			_, _ = w.Write(all[:len(all)-len("data: [DONE]\n\n")])
+		},
+		"a chunk twice": func(w http.ResponseWriter, _ *http.Request) {
+			r := renderChat("bench", 100)
+			_, _ = w.Write(append(bytes.Clone(r.chunk), r.all...))
+		},
+		"something after the end": func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = w.Write(append(renderChat("bench", 100).all, ": late\n\n"...))
+		},
+		"wrong usage": func(w http.ResponseWriter, _ *http.Request) {
+			r := renderChat("bench", 99)
+			_, _ = w.Write(append(bytes.Clone(r.chunk), r.all...))
+		},
 		"cut": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "1000")
 			_, _ = io.WriteString(w, "data: x")
@@ -63,7 +79,7 @@ func TestOpenLoopCountsFromWhenARequestWasDue(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		<-time.After(5 * time.Millisecond) // the server is slow for real: this measures the generator
-		_, _ = io.WriteString(w, `{"total_tokens":35}`)
+		_, _ = w.Write(renderChat("bench", 0).unary)
 	}))
 	defer s.Close()
 	// One caller at 5 ms an answer cannot keep 1,000 a second: the queue must show in the latency.
@@ -78,11 +94,11 @@ func TestOpenLoopCountsFromWhenARequestWasDue(t *testing.T) {
 
 func TestPlans(t *testing.T) {
 	for _, bad := range []string{"", "gpt-4o", "bench-x", "bench-stream", "bench-stream-x", "bench-gap--1", "bench-warp-9", "bench-stream-9999999"} {
-		if _, err := newPlan(bad); err == nil {
+		if _, err := newPlan(asked{"/v1/chat/completions", bad}); err == nil {
 			t.Errorf("%q was accepted", bad)
 		}
 	}
-	p, err := newPlan("bench-stream-3-gap-20-delay-50")
+	p, err := newPlan(asked{"gemini", "bench-stream-3-gap-20-delay-50"})
 	if err != nil || p.stream != 3 || p.gap != 20*time.Millisecond || p.delay != 50*time.Millisecond {
 		t.Errorf("%+v, %v", p, err)
 	}

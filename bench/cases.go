@@ -36,6 +36,16 @@ func allCases() []testCase {
 		{name: "open-2000rps-50ms", model: "bench-delay-50", prompt: 80, conns: 500, rate: 2000},
 		{name: "stream-100-c200", model: "bench-stream-100", prompt: 80, conns: 200, stream: 100},
 		{name: "stream-20x20ms-c200", model: "bench-stream-20-gap-20", prompt: 80, conns: 200, stream: 20},
+		{name: "inflight-500-50ms", model: "bench-delay-50", prompt: 80, conns: 500},
+		{name: "open-2000rps-250ms", model: "bench-delay-250", prompt: 80, conns: 1000, rate: 2000},
+		{name: "translate-chat-anthropic-2KB-c16", via: "anthropic", model: "bench", prompt: 1800, conns: 16},
+		{name: "translate-chat-anthropic-stream-100-c200", via: "anthropic", model: "bench-stream-100", prompt: 1800, conns: 200, stream: 100},
+		{name: "translate-anthropic-chat-2KB-c16", client: messages, via: "openai", model: "bench", prompt: 1800, conns: 16},
+		{name: "translate-anthropic-chat-stream-100-c200", client: messages, via: "openai", model: "bench-stream-100", prompt: 1800, conns: 200, stream: 100},
+		{name: "translate-chat-gemini-2KB-c16", via: "gemini", model: "bench", prompt: 1800, conns: 16},
+		{name: "translate-chat-gemini-stream-100-c200", via: "gemini", model: "bench-stream-100", prompt: 1800, conns: 200, stream: 100},
+		{name: "translate-responses-chat-2KB-c16", client: responses, via: "chat", model: "bench", prompt: 1800, conns: 16},
+		{name: "translate-responses-chat-stream-100-c200", client: responses, via: "chat", model: "bench-stream-100", prompt: 1800, conns: 200, stream: 100},
 		{name: "slow-5000", model: "bench-stream-12-gap-1000", prompt: 80, conns: 5000, stream: 12, run: runHold},
 	}
 }
@@ -67,11 +77,14 @@ func caseByName(name string) (testCase, bool) {
 	return cases[i], true
 }
 
+// translates says whether the gateway has to turn one dialect into another.
+func (c testCase) translates() bool { return c.via != "" }
+
 // as is the case as a contender sees it: who cannot translate is asked in the
 // client's own dialect.
 func (c testCase) as(k contender) testCase {
 	switch {
-	case c.via != "" && k.gateway && !k.own:
+	case c.translates() && k.gateway && !k.own:
 		c.model = c.via + "/" + c.model
 	case k.gateway && c.client.provider() != "":
 		c.model = c.client.provider() + "/" + c.model

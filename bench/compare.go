@@ -104,6 +104,11 @@ func runRounds(ctx context.Context, k *kit, c testCase) (*caseResult, error) {
 	defer up.stop()
 	res := newCaseResult(c, "load")
 	field := append([]contender{{name: "direct", running: &up.target}}, k.contenders...)
+	if c.translates() {
+		own := gatewayContender("own dialect", k.o.gateway, settings{})
+		own.own = true
+		field = append(field, own)
+	}
 	rows := res.rowsFor(field)
 	servers, stop, err := k.startAll(ctx, field, up.base)
 	defer stop()

@@ -48,9 +48,11 @@ func (r *caseResult) loadTable() table {
 		x, xs, d50, d99 := "-", "-", "-", "-"
 		if base != nil && w != base && w.Name != "direct" {
 			q := ratios(w.CPU, base.CPU)
-			x, xs = fmt.Sprintf("**%.2f**", median(q)), spread(q, 2)
-			d50 = fmt.Sprintf("%+.2f", median(differences(w.P50, base.P50)))
-			d99 = fmt.Sprintf("%+.0f %%", 100*(median(ratios(w.P99, base.P99))-1))
+			if len(q) > 0 { // both had an answer in some round
+				x, xs = fmt.Sprintf("**%.2f**", median(q)), spread(q, 2)
+				d50 = fmt.Sprintf("%+.2f", median(differences(w.P50, base.P50)))
+				d99 = fmt.Sprintf("%+.0f %%", 100*(median(ratios(w.P99, base.P99))-1))
+			}
 		}
 		t = append(t, []string{
 			// CPU in ms for each answer is CPU in seconds for a thousand.

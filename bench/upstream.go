@@ -13,30 +13,31 @@ import (
 	"time"
 )
 
-// upstream answers in the OpenAI dialect with bytes made beforehand. The model
-// name says what to do, in words joined by dashes: bench, then any of
+// upstream answers with bytes made beforehand, in the dialect of the path. The
+// model name says what to do, in words joined by dashes: bench, then any of
 // stream-N (chunks), gap-N (ms between them), delay-N (ms before the head).
 type upstream struct {
 	mu    sync.RWMutex
-	plans map[string]*plan
+	plans map[asked]*plan
 }
+
+// asked is a dialect and a model.
+type asked struct{ dialect, model string }
 
 type plan struct {
 	stream     int
 	gap, delay time.Duration
-	unary      []byte
-	chunk, end []byte
-	all        []byte
+	rendering
 }
 
-func newUpstream() http.Handler { return &upstream{plans: map[string]*plan{}} }
+func newUpstream() http.Handler { return &upstream{plans: map[asked]*plan{}} }
 
 func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := readBody(r)
 	if err != nil {
 		return
 	}
-	p, err := u.plan(modelOf(body))
+	p, err := u.plan(askedFor(r.URL.Path, body))
 	if err != nil {
 		http.Error(w, `{"error":{"message":"`+err.Error()+`","type":"invalid_request_error","param":"model","code":null}}`, http.StatusNotFound)
 		return
@@ -74,6 +75,16 @@ func readBody(r *http.Request) ([]byte, error) {
 	return b, err
 }
 
+// askedFor returns the dialect of a path and the model: Gemini's is in the path
+// (/v1beta/models/NAME:generateContent), that of the others in the body.
+func askedFor(path string, body []byte) asked {
+	if rest, ok := strings.CutPrefix(path, "/v1beta/models/"); ok {
+		model, _, _ := strings.Cut(rest, ":")
+		return asked{"gemini", model}
+	}
+	return asked{path, modelOf(body)}
+}
+
 // modelOf finds the model without decoding: the load generator and the systems
 // under test write the member without blanks, or with one.
 func modelOf(body []byte) string {
@@ -95,6 +106,7 @@ func (p *plan) serveStream(w http.ResponseWriter, r *http.Request) {
 	rc := http.NewResponseController(w)
 	tick := time.NewTicker(p.gap)
 	defer tick.Stop()
+	_, _ = w.Write(p.start)
 	for range p.stream {
 		_, _ = w.Write(p.chunk)
 		if rc.Flush() != nil {
@@ -109,29 +121,33 @@ func (p *plan) serveStream(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(p.end)
 }
 
-func (u *upstream) plan(model string) (*plan, error) {
+func (u *upstream) plan(a asked) (*plan, error) {
 	u.mu.RLock()
-	p := u.plans[model]
+	p := u.plans[a]
 	u.mu.RUnlock()
 	if p != nil {
 		return p, nil
 	}
-	p, err := newPlan(model)
+	p, err := newPlan(a)
 	if err != nil {
 		return nil, err
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if len(u.plans) < 1000 {
-		u.plans[model] = p
+		u.plans[a] = p
 	}
 	return p, nil
 }
 
-func newPlan(model string) (*plan, error) {
-	words := strings.Split(model, "-")
+func newPlan(a asked) (*plan, error) {
+	render := dialects[a.dialect]
+	if render == nil {
+		return nil, fmt.Errorf("no endpoint %q", a.dialect)
+	}
+	words := strings.Split(a.model, "-")
 	if words[0] != "bench" || len(words)%2 == 0 {
-		return nil, fmt.Errorf("no model %q: bench[-stream-N][-gap-N][-delay-N]", model)
+		return nil, fmt.Errorf("no model %q: bench[-stream-N][-gap-N][-delay-N]", a.model)
 	}
 	p := &plan{}
 	for i := 1; i < len(words); i += 2 {
@@ -150,22 +166,8 @@ func newPlan(model string) (*plan, error) {
 			return nil, fmt.Errorf("unknown word %q", words[i])
 		}
 	}
-	p.render(model)
+	p.rendering = render(a.model, p.stream)
 	return p, nil
-}
-
-const head = `{"id":"chatcmpl-bench0000","object":"chat.completion%s","created":1769093756,"model":"%s",`
-
-func (p *plan) render(model string) {
-	p.unary = fmt.Appendf(nil, head, "", model)
-	p.unary = append(p.unary, `"choices":[{"index":0,"message":{"role":"assistant","content":"Forty-two, said Deep Thought, with infinite majesty and calm.","refusal":null},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":21,"completion_tokens":14,"total_tokens":35,"prompt_tokens_details":{"cached_tokens":0},"completion_tokens_details":{"reasoning_tokens":0}},"service_tier":"default"}`...)
-	chunk := fmt.Appendf([]byte("data: "), head, ".chunk", model)
-	p.chunk = append(bytes.Clone(chunk), `"choices":[{"index":0,"delta":{"content":" token"},"finish_reason":null}],"usage":null}`+"\n\n"...)
-	p.end = append(bytes.Clone(chunk), `"choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":null}`+"\n\n"...)
-	p.end = append(p.end, chunk...)
-	p.end = append(p.end, fmt.Sprintf(`"choices":[],"usage":{"prompt_tokens":21,"completion_tokens":%d,"total_tokens":%d}}`, p.stream, p.stream+21)...)
-	p.end = append(p.end, "\n\ndata: [DONE]\n\n"...)
-	p.all = append(bytes.Repeat(p.chunk, p.stream), p.end...)
 }
 
 // newYardstick returns the bare proxy that everything is compared with.
