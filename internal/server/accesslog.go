@@ -4,10 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net/http"
 	"runtime"
-	"slices"
 	"time"
 
 	"github.com/llm-gateway/llm-gateway/internal/llm"
@@ -95,68 +93,54 @@ func (x *exchange) log(now time.Time) {
 	if !handler.Enabled(ctx, level) {
 		return
 	}
-	var attrs [19]slog.Attr
-	a := append(attrs[:0], slog.String("request_id", x.id))
-	a = appendString(a, "trace_id", x.trace())
-	a = appendString(a, "client", x.clientAddr())
-	a = appendString(a, "key", x.caller.Name)
-	a = appendString(a, "route", x.rec.route)
-	a = appendString(a, "provider", x.rec.provider)
-	a = appendString(a, "model", x.rec.model)
-	a = append(a, slog.Int("status", x.logged()))
-	if x.rec.err != nil {
-		a = append(a, slog.String("kind", x.rec.err.Kind.String()))
+	if lines, ok := handler.(LineHandler); ok {
+		x.line.b = x.line.b[:0]
+		x.logFields(&x.line, now)
+		_ = lines.HandleLine(now, level, x.ep.title, x.line.b)
+		return
 	}
-	if x.rec.attempts > 0 {
-		a = append(a, slog.Int("attempts", x.rec.attempts))
-	}
-	a = appendString(a, "cache", x.rec.cache)
-	a = appendString(a, "path", x.rec.path)
-	a = append(a, slog.Float64("latency_ms", ms(now.Sub(x.start))))
-	if d := x.overhead(now); d >= 0 {
-		a = append(a, slog.Float64("overhead_ms", ms(d)))
-	}
-	if !x.rec.firstAt.IsZero() {
-		a = append(a, slog.Float64("ttft_ms", ms(x.rec.firstAt.Sub(x.start))))
-	}
-	if x.rec.usage != (llm.Usage{}) {
-		a = append(a, usageAttr(x.rec.usage))
-	}
-	if x.rec.priced {
-		a = append(a, slog.Float64("cost", x.rec.cost.Dollars()))
-	}
-	if len(x.rec.tags) > 0 {
-		a = append(a, tagsAttr(x.rec.tags))
-	}
+	f := attrFields{attrs: make([]slog.Attr, 0, 20)}
+	x.logFields(&f, now)
 	// Made by hand: the time is known, and nobody needs this line's caller.
 	line := slog.NewRecord(now, level, x.ep.title, 0)
-	line.AddAttrs(a...)
+	line.AddAttrs(f.attrs...)
 	_ = handler.Handle(ctx, line)
 }
 
-func appendString(a []slog.Attr, key, value string) []slog.Attr {
-	if value == "" {
-		return a
+// logFields gives the line's members to f, in their order.
+func (x *exchange) logFields(f fields, now time.Time) {
+	f.text("request_id", x.id)
+	f.text("trace_id", x.trace())
+	f.text("client", x.clientAddr())
+	f.text("key", x.caller.Name)
+	f.text("route", x.rec.route)
+	f.text("provider", x.rec.provider)
+	f.text("model", x.rec.model)
+	f.whole("status", int64(x.logged()))
+	if x.rec.err != nil {
+		f.text("kind", x.rec.err.Kind.String())
 	}
-	return append(a, slog.String(key, value))
-}
-
-func usageAttr(u llm.Usage) slog.Attr {
-	return slog.GroupAttrs("usage",
-		slog.Int64("input_tokens", u.Input),
-		slog.Int64("cached_input_tokens", u.CachedInput),
-		slog.Int64("output_tokens", u.Output),
-		slog.Int64("reasoning_tokens", u.Reasoning),
-		slog.String("source", u.Source.String()),
-	)
-}
-
-func tagsAttr(tags map[string]string) slog.Attr {
-	attrs := make([]slog.Attr, 0, len(tags))
-	for _, name := range slices.Sorted(maps.Keys(tags)) {
-		attrs = append(attrs, slog.String(name, tags[name]))
+	if x.rec.attempts > 0 {
+		f.whole("attempts", int64(x.rec.attempts))
 	}
-	return slog.GroupAttrs("metadata", attrs...)
+	f.text("cache", x.rec.cache)
+	f.text("path", x.rec.path)
+	f.number("latency_ms", ms(now.Sub(x.start)))
+	if d := x.overhead(now); d >= 0 {
+		f.number("overhead_ms", ms(d))
+	}
+	if !x.rec.firstAt.IsZero() {
+		f.number("ttft_ms", ms(x.rec.firstAt.Sub(x.start)))
+	}
+	if x.rec.usage != (llm.Usage{}) {
+		f.usage(&x.rec.usage)
+	}
+	if x.rec.priced {
+		f.number("cost", x.rec.cost.Dollars())
+	}
+	if len(x.rec.tags) > 0 {
+		f.tags(x.rec.tags)
+	}
 }
 
 // ms is a duration in milliseconds with three decimals.

@@ -48,7 +48,8 @@ type exchange struct {
 	finished  bool // the terminal event is out
 	aborted   bool // the answer cannot be completed: the connection must go
 	buf       []byte
-	ev        llm.Event // the one at hand; here, as its address escapes to the encoder
+	line      jsonFields // of the access log; here, as it is reached through an interface
+	ev        llm.Event  // the one at hand; here, as its address escapes to the encoder
 }
 
 // record is what is known of the call that the request turned into.
@@ -113,11 +114,14 @@ func (x *exchange) end() {
 	}
 	x.log(now)
 	aborted := x.aborted
-	buf, srv := x.buf, x.srv
+	buf, line, srv := x.buf, x.line, x.srv
 	if cap(buf) > keepBuf {
 		buf = nil
 	}
-	*x = exchange{buf: buf[:0]}
+	if cap(line.b) > keepBuf {
+		line.b = nil
+	}
+	*x = exchange{buf: buf[:0], line: line}
 	srv.exchanges.Put(x)
 	if aborted {
 		panic(http.ErrAbortHandler) // net/http closes the connection, and the client sees that the answer is cut

@@ -47,20 +47,40 @@ func (h *jsonHandler) Enabled(_ context.Context, l slog.Level) bool { return l >
 // Handle writes one line.
 func (h *jsonHandler) Handle(_ context.Context, r slog.Record) error {
 	buf := lines.Get().(*[]byte)
-	b := append((*buf)[:0], '{')
-	if !r.Time.IsZero() {
-		b = append(b, `"time":"`...)
-		b = append(r.Time.AppendFormat(b, time.RFC3339Nano), `",`...)
-	}
-	b = append(b, `"level":"`...)
-	b = append(append(b, r.Level.String()...), `","msg":`...)
-	b = jsonedit.AppendString(b, r.Message)
-	b = append(b, h.pre...)
+	b := h.begin((*buf)[:0], r.Time, r.Level, r.Message)
 	first := h.empty
 	r.Attrs(func(a slog.Attr) bool {
 		b = appendAttr(b, a, &first)
 		return true
 	})
+	return h.write(buf, b)
+}
+
+// HandleLine writes one line whose members are ready: JSON, each behind a
+// comma. A handler with an open group that is empty cannot take them so and
+// leaves the first comma out.
+func (h *jsonHandler) HandleLine(at time.Time, level slog.Level, msg string, members []byte) error {
+	if h.empty && len(members) > 0 {
+		members = members[1:]
+	}
+	buf := lines.Get().(*[]byte)
+	return h.write(buf, append(h.begin((*buf)[:0], at, level, msg), members...))
+}
+
+// begin appends what stands before a line's own members.
+func (h *jsonHandler) begin(b []byte, at time.Time, level slog.Level, msg string) []byte {
+	b = append(b, '{')
+	if !at.IsZero() {
+		b = append(b, `"time":"`...)
+		b = append(at.AppendFormat(b, time.RFC3339Nano), `",`...)
+	}
+	b = append(b, `"level":"`...)
+	b = append(append(b, level.String()...), `","msg":`...)
+	return append(jsonedit.AppendString(b, msg), h.pre...)
+}
+
+// write ends the line b, writes it, and keeps its buffer.
+func (h *jsonHandler) write(buf *[]byte, b []byte) error {
 	for range h.open {
 		b = append(b, '}')
 	}

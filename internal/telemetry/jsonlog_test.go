@@ -92,3 +92,37 @@ func BenchmarkAccessLine(b *testing.B) {
 		})
 	}
 }
+
+// TestHandleLine: members that are ready make the line that attributes make.
+func TestHandleLine(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
+	for name, with := range map[string]func(slog.Handler) slog.Handler{
+		"plain": func(h slog.Handler) slog.Handler { return h },
+		"with":  func(h slog.Handler) slog.Handler { return h.WithAttrs([]slog.Attr{slog.Int("a", 1)}) },
+		"group": func(h slog.Handler) slog.Handler { return h.WithGroup("g") },
+		"group with": func(h slog.Handler) slog.Handler {
+			return h.WithGroup("g").WithAttrs([]slog.Attr{slog.Int("a", 1)})
+		},
+	} {
+		for _, members := range []string{"", `,"x":1`, `,"x":1,"y":"z"`} {
+			var ready, attrs bytes.Buffer
+			h := with(newJSONHandler(&ready, slog.LevelInfo)).(*jsonHandler)
+			if err := h.HandleLine(at, slog.LevelInfo, "m", []byte(members)); err != nil {
+				t.Fatal(err)
+			}
+			r := slog.NewRecord(at, slog.LevelInfo, "m", 0)
+			if len(members) > 0 {
+				r.AddAttrs(slog.Int("x", 1))
+			}
+			if len(members) > 6 {
+				r.AddAttrs(slog.String("y", "z"))
+			}
+			if err := with(newJSONHandler(&attrs, slog.LevelInfo)).Handle(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+			if ready.String() != attrs.String() || !json.Valid(ready.Bytes()) {
+				t.Errorf("%s, %q:\n%s%s", name, members, ready.String(), attrs.String())
+			}
+		}
+	}
+}
