@@ -17,6 +17,7 @@ type compareOptions struct {
 	only    string
 	others  []string
 	ablate  bool
+	dir     string
 }
 
 // kit is one comparison: its settings and who takes part.
@@ -37,6 +38,7 @@ func runCompare(ctx context.Context, args []string, out io.Writer) error {
 	fs.StringVar(&o.only, "cases", "", "only the cases whose name contains this: "+strings.Join(caseNames(), ", "))
 	fs.Func("other", "another gateway as name=URL=PID; may be repeated", func(s string) error { o.others = append(o.others, s); return nil })
 	fs.BoolVar(&o.ablate, "ablate", false, "also the gateway with parts switched off, to show what each costs")
+	fs.StringVar(&o.dir, "out", "bench/out", "folder for results.json, results.md and chart.svg; empty = none")
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
@@ -77,7 +79,8 @@ func newKit(o compareOptions, out io.Writer) (*kit, error) {
 }
 
 func (k *kit) compare(ctx context.Context, cases []testCase) error {
-	fmt.Fprintln(k.out, conditions(ctx, k.o))
+	all := outcome{Conditions: conditions(ctx, k.o), Yardstick: yardstick}
+	fmt.Fprintln(k.out, all.Conditions)
 	for _, c := range cases {
 		run := c.run
 		if run == nil {
@@ -88,6 +91,13 @@ func (k *kit) compare(ctx context.Context, cases []testCase) error {
 			return fmt.Errorf("%s: %w", c.name, err)
 		}
 		fmt.Fprintln(k.out, res.markdown())
+		all.Cases = append(all.Cases, res)
+		if k.o.dir == "" {
+			continue
+		}
+		if err := all.save(k.o.dir); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -126,5 +126,9 @@ func spread(v []float64, decimals int) string {
 	if len(v) == 0 {
 		return "-"
 	}
-	return fmt.Sprintf("%.*f–%.*f", decimals, slices.Min(v), decimals, slices.Max(v))
+	low, high := extremes(v)
+	return fmt.Sprintf("%.*f–%.*f", decimals, low, decimals, high)
 }
+
+// extremes are the least and the greatest of at least one value.
+func extremes(v []float64) (low, high float64) { return slices.Min(v), slices.Max(v) }
