@@ -206,7 +206,7 @@ func (d *duel) second(ctx context.Context) {
 	reply, err := d.ask(ctx)
 	d.mu.Lock()
 	late := d.over
-	d.back, d.won = true, err == nil && !late
+	d.back, d.won = !late, err == nil && !late // who is late has lost, whatever the answer
 	d.ended[1] = side{reply, err}
 	called := d.called
 	d.mu.Unlock()
