@@ -54,7 +54,7 @@ func TestFormsSurvive(t *testing.T) {
 		if err == io.EOF {
 			break
 		}
-		rec.add(&ev)
+		rec.add(ev)
 	}
 	again, err := parse(rec.entry())
 	if err != nil {

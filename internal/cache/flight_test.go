@@ -237,7 +237,7 @@ func TestFailuresAreShared(t *testing.T) {
 
 type panicking struct{ script }
 
-func (p *panicking) Recv() (llm.Event, error) {
+func (p *panicking) Recv() (*llm.Event, error) {
 	if p.next == len(p.events) {
 		panic("in the middle")
 	}

@@ -150,8 +150,8 @@ func (g *Flights) pump(ctx context.Context, f *flight, reply *llm.Reply, d depar
 			f.ended(err)
 			return
 		}
-		rec.add(&ev)
-		f.add(ctx, own(ev))
+		rec.add(ev)
+		f.add(ctx, own(*ev))
 		if open && f.full() {
 			open = false
 			g.remove(d.key, f)

@@ -39,20 +39,20 @@ type script struct {
 	next   int
 }
 
-func (s *script) Recv() (llm.Event, error) {
+func (s *script) Recv() (*llm.Event, error) {
 	select {
 	case <-s.ctx.Done():
-		return llm.Event{}, llm.ContextError(s.ctx)
+		return nil, llm.ContextError(s.ctx)
 	case <-time.After(s.pause):
 	}
 	if s.next < len(s.events) {
 		s.next++
-		return s.events[s.next-1], nil
+		return &s.events[s.next-1], nil
 	}
 	if s.end != nil {
-		return llm.Event{}, s.end
+		return nil, s.end
 	}
-	return llm.Event{}, io.EOF
+	return nil, io.EOF
 }
 
 func (s *script) Close() error {

@@ -21,7 +21,8 @@ type reader struct {
 
 	cut  bool // it was too far behind
 	next int  // number of the event to read
-	read int  // bytes read
+	ev   llm.Event
+	read int // bytes read
 }
 
 // await waits for the head of the answer, until ctx or the deadline ends; zero
@@ -100,12 +101,12 @@ func (r *reader) share(e *llm.Error) *llm.Error {
 }
 
 // Recv returns the next event.
-func (r *reader) Recv() (llm.Event, error) {
+func (r *reader) Recv() (*llm.Event, error) {
 	for {
 		if e := llm.ContextError(r.ctx); e != nil {
-			return llm.Event{}, e
+			return nil, e
 		}
-		if ev, ok, err := r.take(); ok || err != nil {
+		if ev, err := r.take(); ev != nil || err != nil {
 			return ev, err
 		}
 		select {
@@ -115,26 +116,27 @@ func (r *reader) Recv() (llm.Event, error) {
 	}
 }
 
-func (r *reader) take() (llm.Event, bool, error) {
+// take returns the next event if it is there.
+func (r *reader) take() (*llm.Event, error) {
 	f := r.f
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch {
 	case r.cut:
-		return llm.Event{}, false, llm.Errorf(llm.KindTimeout, "the answer was read too slowly to be shared with others")
+		return nil, llm.Errorf(llm.KindTimeout, "the answer was read too slowly to be shared with others")
 	case r.next < f.first+len(f.events):
-		ev := f.events[r.next-f.first]
+		r.ev = f.events[r.next-f.first] // the flight lets go of its own
 		r.next++
-		r.read += sizeOf(&ev)
+		r.read += sizeOf(&r.ev)
 		nudge(f.wake)
-		return ev, true, nil
+		return &r.ev, nil
 	case f.end == nil:
-		return llm.Event{}, false, nil
+		return nil, nil
 	}
 	if e, ok := f.end.(*llm.Error); ok { //nolint:errorlint // it is one of two, unwrapped
-		return llm.Event{}, false, r.share(e)
+		return nil, r.share(e)
 	}
-	return llm.Event{}, false, f.end
+	return nil, f.end
 }
 
 // Close leaves the flight.

@@ -204,12 +204,12 @@ type recorded struct {
 }
 
 // Recv passes an event on.
-func (s *recorded) Recv() (llm.Event, error) {
+func (s *recorded) Recv() (*llm.Event, error) {
 	ev, err := s.Stream.Recv()
 	switch {
 	case s.rec == nil:
 	case err == nil:
-		s.rec.add(&ev)
+		s.rec.add(ev)
 	default:
 		if err == io.EOF {
 			s.keep(s.rec.entry())

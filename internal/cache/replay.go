@@ -11,20 +11,21 @@ type rawReplay struct {
 	e    *entry
 	body []byte
 	next int
+	out  llm.Event
 }
 
 // Recv returns the next piece; the last one tells usage and finish.
-func (s *rawReplay) Recv() (llm.Event, error) {
+func (s *rawReplay) Recv() (*llm.Event, error) {
 	if s.next == len(s.e.pieces) {
-		return llm.Event{}, io.EOF
+		return nil, io.EOF
 	}
 	n := s.e.pieces[s.next]
-	ev := llm.Event{Kind: llm.EventRaw, Raw: s.body[:n:n]}
+	s.out = llm.Event{Kind: llm.EventRaw, Raw: s.body[:n:n]}
 	s.body = s.body[n:]
 	if s.next++; s.next == len(s.e.pieces) {
-		ev.Usage, ev.Finish = &s.e.usage, s.e.finish
+		s.out.Usage, s.out.Finish = &s.e.usage, s.e.finish
 	}
-	return ev, nil
+	return &s.out, nil
 }
 
 // Close does nothing.
@@ -37,12 +38,12 @@ type replay struct {
 }
 
 // Recv returns the next event.
-func (s *replay) Recv() (llm.Event, error) {
+func (s *replay) Recv() (*llm.Event, error) {
 	if s.next == len(s.events) {
-		return llm.Event{}, io.EOF
+		return nil, io.EOF
 	}
 	s.next++
-	return s.events[s.next-1], nil
+	return &s.events[s.next-1], nil
 }
 
 // Close does nothing.

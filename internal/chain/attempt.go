@@ -140,7 +140,7 @@ type guarded struct {
 }
 
 // Recv returns io.EOF or an *llm.Error that names the provider.
-func (g *guarded) Recv() (ev llm.Event, err error) {
+func (g *guarded) Recv() (ev *llm.Event, err error) {
 	defer g.check(&err)
 	return g.inner.Recv()
 }

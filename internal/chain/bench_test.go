@@ -38,19 +38,23 @@ func unaryStub() llm.Provider {
 }
 
 // endless yields the same event again and again, n times.
-type endless struct{ n int }
+type endless struct {
+	n  int
+	ev llm.Event
+}
 
-func (e *endless) Recv() (llm.Event, error) {
+func (e *endless) Recv() (*llm.Event, error) {
 	if e.n--; e.n < 0 {
-		return llm.Event{}, io.EOF
+		return nil, io.EOF
 	}
-	return llm.Event{Kind: llm.EventText, Text: "x"}, nil
+	e.ev = llm.Event{Kind: llm.EventText, Text: "x"}
+	return &e.ev, nil
 }
 func (e *endless) Close() error { return nil }
 
 func streamStub(n int) llm.Provider {
 	return llm.ProviderFunc(func(context.Context, *llm.Call) (*llm.Reply, error) {
-		return &llm.Reply{Stream: &endless{n}}, nil
+		return &llm.Reply{Stream: &endless{n: n}}, nil
 	})
 }
 

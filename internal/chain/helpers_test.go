@@ -110,22 +110,22 @@ type feed struct {
 	closes *int
 }
 
-func (f *feed) Recv() (llm.Event, error) {
+func (f *feed) Recv() (*llm.Event, error) {
 	if err := f.ctx.Err(); err != nil {
-		return llm.Event{}, err
+		return nil, err
 	}
 	if len(f.steps) == 0 {
-		return llm.Event{}, io.EOF
+		return nil, io.EOF
 	}
 	s := f.steps[0]
 	if err := sleep(f.ctx, s.after); err != nil {
-		return llm.Event{}, err
+		return nil, err
 	}
 	f.steps = f.steps[1:]
 	if s.panic != "" {
 		panic(s.panic)
 	}
-	return s.ev, s.err
+	return &s.ev, s.err
 }
 
 func (f *feed) Close() error {

@@ -112,7 +112,7 @@ type clocked struct {
 }
 
 // Recv returns the next event; an error is the clock's if that ran out.
-func (s *clocked) Recv() (llm.Event, error) {
+func (s *clocked) Recv() (*llm.Event, error) {
 	s.k.wait()
 	ev, err := s.inner.Recv()
 	s.k.rest()

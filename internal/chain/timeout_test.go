@@ -136,7 +136,7 @@ func TestClocksOfAStream(t *testing.T) {
 				succeeded(t, r, err)
 				var got string
 				for err == nil {
-					var ev llm.Event
+					var ev *llm.Event
 					if ev, err = r.Stream.Recv(); err == nil {
 						got += ev.Text
 						pass(tc.pause)
@@ -300,7 +300,7 @@ func TestAClockThatRangIsNotReused(t *testing.T) {
 func TestTheEndStands(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := NewTimeout(do(func(ctx context.Context, _ *llm.Call) (*llm.Reply, error) {
-			return &llm.Reply{Stream: &endless{1}}, nil
+			return &llm.Reply{Stream: &endless{n: 1}}, nil
 		}), TimeoutOptions{})
 		r, err := p.Do(t.Context(), streamCall())
 		succeeded(t, r, err)

@@ -75,17 +75,11 @@ type traced struct {
 }
 
 // Recv receives the next event.
-func (t *traced) Recv() (llm.Event, error) {
+func (t *traced) Recv() (*llm.Event, error) {
 	ev, err := t.Stream.Recv()
-	if t.begun || err != nil {
-		return ev, err
+	if !t.begun && err == nil {
+		t.begun = ev.Content()
+		t.tracer.First(t.ctx, ev)
 	}
-	return t.first(ev)
-}
-
-// first is apart from Recv so that the events after it stay off the heap.
-func (t *traced) first(ev llm.Event) (llm.Event, error) {
-	t.begun = ev.Content()
-	t.tracer.First(t.ctx, &ev)
-	return ev, nil
+	return ev, err
 }

@@ -81,7 +81,7 @@ type watched struct {
 }
 
 // Recv passes an event on.
-func (w *watched) Recv() (llm.Event, error) {
+func (w *watched) Recv() (*llm.Event, error) {
 	ev, err := w.Stream.Recv()
 	switch {
 	case err == nil:
@@ -95,11 +95,10 @@ func (w *watched) Recv() (llm.Event, error) {
 	return ev, err
 }
 
-// see is apart from Recv so that events stay off the heap once nothing more of
-// them is recorded.
-func (w *watched) see(ev llm.Event) {
+// see records an event, unless nothing more of them is wanted.
+func (w *watched) see(ev *llm.Event) {
 	if w.rec != nil {
-		w.rec.answer.add(&ev)
+		w.rec.answer.add(ev)
 	}
 }
 

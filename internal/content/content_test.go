@@ -75,13 +75,13 @@ type script struct {
 	err    error
 }
 
-func (s *script) Recv() (llm.Event, error) {
+func (s *script) Recv() (*llm.Event, error) {
 	if len(s.events) == 0 {
-		return llm.Event{}, s.err
+		return nil, s.err
 	}
 	ev := s.events[0]
 	s.events = s.events[1:]
-	return ev, nil
+	return &ev, nil
 }
 func (s *script) Close() error { return nil }
 

@@ -19,8 +19,9 @@ const (
 	EventPing                           // nothing: the upstream is alive
 )
 
-// Event is one step of a stream. Strings are the receiver's to keep; Raw is
-// valid only until the next Recv.
+// Event is one step of a stream. Strings, and what Usage points at, are the
+// receiver's to keep; the Event itself and Raw are valid only until the next
+// Recv.
 type Event struct {
 	Kind  EventKind
 	Index int // running number of the tool call, from 0
@@ -57,10 +58,12 @@ func (e *Event) Content() bool {
 
 // Stream is an answer that arrives in pieces, pulled by the goroutine that
 // writes to the client. Recv returns io.EOF when the answer is complete and an
-// *Error when it is not. Close ends the upstream exchange and may be called more
+// *Error when it is not, and no event with either. The event belongs to the
+// stream, which may use it again for the next one: by value it would be copied
+// on every layer's stack, and a stream that waits keeps its stack. Close ends the upstream exchange and may be called more
 // than once. Both belong to one goroutine; to interrupt a Recv from elsewhere,
 // cancel the context that the stream was made with.
 type Stream interface {
-	Recv() (Event, error)
+	Recv() (*Event, error)
 	Close() error
 }

@@ -5,7 +5,7 @@ package llm
 type Left struct{ t *tracked }
 
 // Recv returns the next event, io.EOF at the stream's end.
-func (l Left) Recv() (Event, error) { return l.t.pull() }
+func (l Left) Recv() (*Event, error) { return l.t.pull() }
 
 // End closes the stream. Only now are those told whom OnDone has registered:
 // that the client left, with the usage that was seen until here.

@@ -137,7 +137,7 @@ func Prime(r *Reply) error {
 			return t.fail
 		}
 		if ev.Kind != EventPing {
-			t.held = append(t.held, ev)
+			t.held = append(t.held, *ev)
 		}
 	}
 	return nil
@@ -169,12 +169,12 @@ type tracked struct {
 }
 
 // Recv returns the held events, then those of the inner stream.
-func (t *tracked) Recv() (Event, error) {
+func (t *tracked) Recv() (*Event, error) {
 	if t.left {
-		return Event{}, Errorf(KindCanceled, "the stream was closed")
+		return nil, Errorf(KindCanceled, "the stream was closed")
 	}
 	if t.next < len(t.held) {
-		ev := t.held[t.next]
+		ev := &t.held[t.next]
 		t.next++
 		if t.next == len(t.held) {
 			t.held, t.next = nil, 0
@@ -194,9 +194,9 @@ func (t *tracked) Recv() (Event, error) {
 
 // pull receives from the inner stream and keeps the sums. A failure ends the
 // stream here; io.EOF does not, as its meaning depends on who asked.
-func (t *tracked) pull() (Event, error) {
+func (t *tracked) pull() (*Event, error) {
 	if t.fail != nil {
-		return Event{}, t.fail
+		return nil, t.fail
 	}
 	ev, err := t.inner.Recv()
 	if err != nil {
@@ -207,7 +207,7 @@ func (t *tracked) pull() (Event, error) {
 				t.end(Done{Err: e})
 			}
 		}
-		return Event{}, t.fail
+		return nil, t.fail
 	}
 	if ev.Usage != nil {
 		t.sum.Usage = *ev.Usage

@@ -20,14 +20,14 @@ type script struct {
 	closes int
 }
 
-func (s *script) Recv() (Event, error) {
+func (s *script) Recv() (*Event, error) {
 	s.recvs++
 	if len(s.events) == 0 {
-		return Event{}, s.err
+		return nil, s.err
 	}
 	ev := s.events[0]
 	s.events = s.events[1:]
-	return ev, nil
+	return &ev, nil
 }
 
 func (s *script) Close() error {
@@ -306,9 +306,9 @@ type cutAfter struct {
 	left int
 }
 
-func (c *cutAfter) Recv() (Event, error) {
+func (c *cutAfter) Recv() (*Event, error) {
 	if c.left == 0 {
-		return Event{}, Errorf(KindTimeout, "cut here")
+		return nil, Errorf(KindTimeout, "cut here")
 	}
 	c.left--
 	return c.Stream.Recv()
@@ -334,7 +334,7 @@ func TestPrimeKeepsWhatItRead(t *testing.T) {
 		if err != nil {
 			break
 		}
-		seen = append(seen, ev)
+		seen = append(seen, *ev)
 	}
 	if !reflect.DeepEqual(seen, events) {
 		t.Errorf("got %+v", seen)
@@ -348,12 +348,12 @@ func TestPrimeLeavesRawBytesAlone(t *testing.T) {
 	// The provider reuses its buffer for each event, as Event allows.
 	buf := []byte("one")
 	n := 0
-	r := &Reply{Stream: recvFunc(func() (Event, error) {
+	r := &Reply{Stream: recvFunc(func() (*Event, error) {
 		if n++; n > 2 {
-			return Event{}, io.EOF
+			return nil, io.EOF
 		}
 		copy(buf, []string{"one", "two"}[n-1])
-		return Event{Kind: EventRaw, Raw: buf}, nil
+		return &Event{Kind: EventRaw, Raw: buf}, nil
 	})}
 	for range 2 { // a decorator outside another that has primed already
 		if err := Prime(r); err != nil {
@@ -367,10 +367,10 @@ func TestPrimeLeavesRawBytesAlone(t *testing.T) {
 	}
 }
 
-type recvFunc func() (Event, error)
+type recvFunc func() (*Event, error)
 
-func (f recvFunc) Recv() (Event, error) { return f() }
-func (f recvFunc) Close() error         { return nil }
+func (f recvFunc) Recv() (*Event, error) { return f() }
+func (f recvFunc) Close() error          { return nil }
 
 func TestPrimeFindsFailuresBeforeContent(t *testing.T) {
 	cut := Errorf(KindUpstreamError, "cut")
@@ -451,7 +451,8 @@ func TestAllocationsOfEndings(t *testing.T) {
 	}); n != 0 {
 		t.Errorf("Settled allocates %v times", n)
 	}
-	st := recvFunc(func() (Event, error) { return text("a"), nil })
+	one := text("a")
+	st := recvFunc(func() (*Event, error) { return &one, nil })
 	live := &Reply{Stream: st}
 	OnDone(live, nil, func(Done) {})
 	if n := testing.AllocsPerRun(100, func() { _, _ = live.Stream.Recv() }); n != 0 {
@@ -461,7 +462,7 @@ func TestAllocationsOfEndings(t *testing.T) {
 
 func BenchmarkTrackedRecv(b *testing.B) {
 	b.ReportAllocs()
-	r := &Reply{Stream: recvFunc(func() (Event, error) { return text("a"), nil })}
+	r := &Reply{Stream: recvFunc(func() (*Event, error) { ev := text("a"); return &ev, nil })}
 	OnDone(r, nil, func(Done) {})
 	for b.Loop() {
 		if _, err := r.Stream.Recv(); err != nil {

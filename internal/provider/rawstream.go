@@ -36,7 +36,7 @@ type rawStream struct {
 // Recv returns the bytes of the next events in an EventRaw. Events before the
 // first piece of the answer wait for it; an EventUsage comes when the usage
 // chunk is hidden and nothing else came with it.
-func (s *rawStream) Recv() (llm.Event, error) {
+func (s *rawStream) Recv() (*llm.Event, error) {
 	s.begin()
 	for s.end == nil && s.last == nil {
 		ev, err := s.next()
@@ -45,7 +45,7 @@ func (s *rawStream) Recv() (llm.Event, error) {
 			break
 		}
 		if !idle(ev) && s.see(ev) {
-			return s.out, nil
+			return &s.out, nil
 		}
 		if !s.rd.Buffered() {
 			break
@@ -136,24 +136,26 @@ func (s *rawStream) stopped(err error) {
 }
 
 // deliver returns the batch, or what the stream came to.
-func (s *rawStream) deliver() (llm.Event, error) {
+func (s *rawStream) deliver() (*llm.Event, error) {
 	switch {
 	case s.end != nil:
-		return llm.Event{}, s.end
+		return nil, s.end
 	case s.content:
 		s.started, s.taken = true, true
 		s.out.Raw = s.batch
-		return s.out, nil
+		return &s.out, nil
 	case s.out.Usage != nil:
-		return llm.Event{Kind: llm.EventUsage, Usage: s.out.Usage}, nil
+		s.out = llm.Event{Kind: llm.EventUsage, Usage: s.out.Usage}
+		return &s.out, nil
 	case s.last == nil:
-		return llm.Event{Kind: llm.EventPing}, nil
+		s.out = llm.Event{Kind: llm.EventPing}
+		return &s.out, nil
 	}
 	s.giveBack()
 	if s.last == io.EOF {
-		return llm.Event{}, s.finish(s.more)
+		return nil, s.finish(s.more)
 	}
-	return llm.Event{}, s.fail(s.last)
+	return nil, s.fail(s.last)
 }
 
 // Close ends the exchange.

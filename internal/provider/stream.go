@@ -164,26 +164,28 @@ type decodedStream struct {
 	loop
 	dec   dialect.StreamDecoder
 	queue []llm.Event
+	ping  llm.Event
 	at    int
 	last  error // what follows the queue: io.EOF or an error
 	more  bool  // the last event was a terminal one, not the end of the body
 }
 
 // Recv returns the next canonical event.
-func (s *decodedStream) Recv() (llm.Event, error) {
+func (s *decodedStream) Recv() (*llm.Event, error) {
 	for {
 		if s.end != nil {
-			return llm.Event{}, s.end
+			return nil, s.end
 		}
 		if s.at < len(s.queue) {
 			s.at++
-			return s.queue[s.at-1], nil
+			return &s.queue[s.at-1], nil
 		}
 		if s.last != nil {
-			return llm.Event{}, s.stop()
+			return nil, s.stop()
 		}
 		if s.pull() {
-			return llm.Event{Kind: llm.EventPing}, nil
+			s.ping = llm.Event{Kind: llm.EventPing}
+			return &s.ping, nil
 		}
 	}
 }

@@ -27,7 +27,7 @@ func hiding() *llm.Call {
 func event(text string) string { return `data: {"t":"` + text + `"}` + "\n\n" }
 
 // told is what one Recv returned, in short.
-func told(ev llm.Event, err error) string {
+func told(ev *llm.Event, err error) string {
 	if err != nil {
 		if err == io.EOF {
 			return "EOF"

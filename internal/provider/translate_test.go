@@ -90,7 +90,7 @@ func turnaround(tb testing.TB, p *HTTP, raw []byte, stream bool) {
 			tb.Fatal(err)
 		}
 		if enc != nil {
-			buf = enc.Append(buf[:0], &ev)
+			buf = enc.Append(buf[:0], ev)
 		}
 	}
 }
@@ -237,7 +237,7 @@ func TestTranslatedStreamsHoldConstantMemory(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				buf = enc.Append(buf[:0], &ev)
+				buf = enc.Append(buf[:0], ev)
 				if n == 1000 {
 					early = heap()
 				}

@@ -108,13 +108,13 @@ type piece struct {
 	err    error
 }
 
-func (p *piece) Recv() (llm.Event, error) {
+func (p *piece) Recv() (*llm.Event, error) {
 	if len(p.events) == 0 {
-		return llm.Event{}, p.err
+		return nil, p.err
 	}
 	ev := p.events[0]
 	p.events = p.events[1:]
-	return ev, nil
+	return &ev, nil
 }
 
 func (*piece) Close() error { return nil }

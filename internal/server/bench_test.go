@@ -102,11 +102,11 @@ type loop struct {
 	left int
 }
 
-func (l *loop) Recv() (llm.Event, error) {
+func (l *loop) Recv() (*llm.Event, error) {
 	if l.left--; l.left < 0 {
-		return llm.Event{}, io.EOF
+		return nil, io.EOF
 	}
-	return l.ev, nil
+	return &l.ev, nil
 }
 func (l *loop) Close() error { return nil }
 

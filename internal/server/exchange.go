@@ -49,7 +49,6 @@ type exchange struct {
 	aborted   bool // the answer cannot be completed: the connection must go
 	buf       []byte
 	line      jsonFields // of the access log; here, as it is reached through an interface
-	ev        llm.Event  // the one at hand; here, as its address escapes to the encoder
 }
 
 // record is what is known of the call that the request turned into.

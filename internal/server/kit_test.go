@@ -80,7 +80,7 @@ type fakeStream struct {
 	closed bool
 }
 
-func (f *fakeStream) Recv() (llm.Event, error) {
+func (f *fakeStream) Recv() (*llm.Event, error) {
 	if f.before != nil {
 		f.before(f.next)
 	}
@@ -89,9 +89,9 @@ func (f *fakeStream) Recv() (llm.Event, error) {
 	i := f.next
 	f.next++
 	if i < len(f.events) {
-		return f.events[i], nil
+		return &f.events[i], nil
 	}
-	return llm.Event{}, f.err
+	return nil, f.err
 }
 
 func (f *fakeStream) Close() error {

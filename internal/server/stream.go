@@ -15,14 +15,13 @@ import (
 func (x *exchange) stream(c *clientCall, r *llm.Reply) error {
 	enc := x.encoder(c, r)
 	for {
-		err := x.recv(r)
+		ev, err := x.recv(r)
 		if err == io.EOF {
 			return x.endStream(enc)
 		}
 		if err != nil {
 			return err
 		}
-		ev := &x.ev
 		if ev.Usage != nil {
 			x.charge(*ev.Usage, r.Price)
 		}
@@ -67,17 +66,16 @@ func (x *exchange) encoder(c *clientCall, r *llm.Reply) dialect.StreamEncoder {
 	})
 }
 
-// recv receives one event into x.ev. Until the head is out the time spent here
+// recv receives one event. Until the head is out the time spent here
 // counts as waiting for the upstream.
-func (x *exchange) recv(r *llm.Reply) (err error) {
+func (x *exchange) recv(r *llm.Reply) (*llm.Event, error) {
 	if x.streaming {
-		x.ev, err = r.Stream.Recv()
-		return err
+		return r.Stream.Recv()
 	}
 	began := time.Now()
-	x.ev, err = r.Stream.Recv()
+	ev, err := r.Stream.Recv()
 	x.rec.upstream += time.Since(began)
-	return err
+	return ev, err
 }
 
 // push sends whole events to the client: the head first, when it is not out;

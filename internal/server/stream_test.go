@@ -164,8 +164,8 @@ type endless struct {
 	closed chan struct{}
 }
 
-func (e *endless) Recv() (llm.Event, error) { return e.ev, nil }
-func (e *endless) Close() error             { close(e.closed); return nil }
+func (e *endless) Recv() (*llm.Event, error) { return &e.ev, nil }
+func (e *endless) Close() error              { close(e.closed); return nil }
 
 func TestSlowReaderHitsTheWriteDeadline(t *testing.T) {
 	st := &endless{ev: llm.Event{Kind: llm.EventRaw, Raw: []byte("data: " + strings.Repeat("x", 64<<10) + "\n\n")}, closed: make(chan struct{})}

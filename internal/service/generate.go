@@ -91,7 +91,7 @@ func Collect(st llm.Stream) (*llm.Response, error) {
 		if err != nil {
 			return nil, err
 		}
-		c.add(&ev)
+		c.add(ev)
 	}
 }
 

@@ -78,19 +78,19 @@ type slowStream struct {
 	n   int
 }
 
-func (s *slowStream) Recv() (llm.Event, error) {
+func (s *slowStream) Recv() (*llm.Event, error) {
 	if s.n == 5 {
-		return llm.Event{}, io.EOF
+		return nil, io.EOF
 	}
 	if s.n > 0 {
 		select {
 		case <-time.After(time.Second):
 		case <-s.ctx.Done():
-			return llm.Event{}, llm.ContextError(s.ctx)
+			return nil, llm.ContextError(s.ctx)
 		}
 	}
 	s.n++
-	return llm.Event{Kind: llm.EventText, Text: "x"}, nil
+	return &llm.Event{Kind: llm.EventText, Text: "x"}, nil
 }
 
 func (s *slowStream) Close() error { return nil }

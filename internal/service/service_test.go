@@ -222,13 +222,13 @@ type script struct {
 	closed int
 }
 
-func (s *script) Recv() (llm.Event, error) {
+func (s *script) Recv() (*llm.Event, error) {
 	if len(s.events) == 0 {
-		return llm.Event{}, s.err
+		return nil, s.err
 	}
 	ev := s.events[0]
 	s.events = s.events[1:]
-	return ev, nil
+	return &ev, nil
 }
 func (s *script) Close() error { s.closed++; return nil }
 

@@ -20,13 +20,13 @@ type oneEvent struct {
 	sent bool
 }
 
-func (s *oneEvent) Recv() (llm.Event, error) {
+func (s *oneEvent) Recv() (*llm.Event, error) {
 	if s.sent {
-		return llm.Event{}, io.EOF
+		return nil, io.EOF
 	}
 	s.sent = true
 	time.Sleep(s.wait) // the bubble's clock
-	return llm.Event{Kind: llm.EventText, Text: "x"}, nil
+	return &llm.Event{Kind: llm.EventText, Text: "x"}, nil
 }
 
 func (s *oneEvent) Close() error { return nil }

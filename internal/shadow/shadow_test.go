@@ -95,12 +95,12 @@ func TestCompares(t *testing.T) {
 // drip is a stream of one text that is read to its end.
 type drip struct{ n int }
 
-func (d *drip) Recv() (llm.Event, error) {
+func (d *drip) Recv() (*llm.Event, error) {
 	if d.n++; d.n > 3 {
-		return llm.Event{}, io.EOF
+		return nil, io.EOF
 	}
 	time.Sleep(time.Second)
-	return llm.Event{Kind: llm.EventText, Text: "ab"}, nil
+	return &llm.Event{Kind: llm.EventText, Text: "ab"}, nil
 }
 
 func (*drip) Close() error { return nil }

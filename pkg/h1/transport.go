@@ -192,11 +192,28 @@ func (t *Transport) connect(ctx context.Context, u *url.URL, kept bool) (*conn, 
 			return c, nil
 		}
 	}
-	nc, err := t.dial(ctx, u, k)
+	nc, err := t.dialApart(ctx, u, k)
 	if err != nil {
 		return nil, err
 	}
 	return newConn(t, k, nc), nil
+}
+
+// dialApart dials on a goroutine of its own and waits for it. A dial, a TLS
+// handshake above all, goes deep: the caller's stack would grow for it, and
+// stay so for as long as the answer is read.
+func (t *Transport) dialApart(ctx context.Context, u *url.URL, k key) (net.Conn, error) {
+	type dialled struct {
+		nc  net.Conn
+		err error
+	}
+	done := make(chan dialled, 1)
+	go func() {
+		nc, err := t.dial(ctx, u, k)
+		done <- dialled{nc, err}
+	}()
+	d := <-done // the dial heeds ctx
+	return d.nc, d.err
 }
 
 func (t *Transport) dial(ctx context.Context, u *url.URL, k key) (net.Conn, error) {

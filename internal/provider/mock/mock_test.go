@@ -59,7 +59,7 @@ func events(ctx context.Context, p *mock.Provider, model string, r *llm.Request)
 		if err != nil {
 			return out, err
 		}
-		out = append(out, ev)
+		out = append(out, *ev)
 	}
 }
 

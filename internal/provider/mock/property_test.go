@@ -176,7 +176,7 @@ func checkRandom(t *testing.T, seed uint64) {
 	var evs []llm.Event
 	stream := plan.Stream(t.Context())
 	for ev, err := stream.Recv(); err == nil; ev, err = stream.Recv() {
-		evs = append(evs, ev)
+		evs = append(evs, *ev)
 	}
 	s := gather(evs)
 	s.Created = a.Created

@@ -38,31 +38,33 @@ type stream struct {
 	call   int    // running number of the tool call
 	block  int    // running number of the reasoning block
 
+	out  llm.Event
 	sent int // events so far
 	err  error
 }
 
 // Recv returns the next event, when its time has come.
-func (s *stream) Recv() (llm.Event, error) {
+func (s *stream) Recv() (*llm.Event, error) {
 	if s.err == nil {
 		s.err = s.obstacle()
 	}
 	if s.err != nil {
-		return llm.Event{}, s.err
+		return nil, s.err
 	}
 	ev, ok := s.next()
 	if !ok {
 		s.err = io.EOF
-		return llm.Event{}, s.err
+		return nil, s.err
 	}
 	if paced(ev.Kind) {
 		if err := sleep(s.ctx, s.plan.Pace); err != nil {
 			s.err = err
-			return llm.Event{}, err
+			return nil, err
 		}
 	}
 	s.sent++
-	return ev, nil
+	s.out = ev
+	return &s.out, nil
 }
 
 // obstacle returns the failure that comes before the next event, if one does.
@@ -191,7 +193,7 @@ type providerStream struct {
 }
 
 // Recv returns the next event.
-func (s *providerStream) Recv() (llm.Event, error) {
+func (s *providerStream) Recv() (*llm.Event, error) {
 	ev, err := s.Stream.Recv()
 	if err != nil && err != io.EOF { //nolint:errorlint // a stream returns io.EOF itself
 		e := *llm.AsError(err)

@@ -88,7 +88,7 @@ func (o *outcome) read(t testing.TB, r *run) {
 			o.err = r.checked(t, err)
 			return
 		}
-		o.add(&ev)
+		o.add(ev)
 	}
 }
 

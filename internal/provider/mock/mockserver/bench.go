@@ -213,7 +213,7 @@ func drain(src llm.Stream, enc dialect.StreamEncoder) events {
 			return e
 		}
 		before := len(e.all)
-		if e.all = enc.Append(e.all, &ev); len(e.all) > before {
+		if e.all = enc.Append(e.all, ev); len(e.all) > before {
 			e.end = append(e.end, len(e.all))
 		}
 	}

@@ -235,8 +235,8 @@ func (x *exchange) relay(rc *http.ResponseController, src llm.Stream, enc dialec
 			buf = enc.AppendEnd(buf[:0], x.facts())
 			x.entry.done()
 		} else {
-			buf = enc.Append(buf[:0], &ev)
-			x.entry.tokens(0, eventTokens(&ev))
+			buf = enc.Append(buf[:0], ev)
+			x.entry.tokens(0, eventTokens(ev))
 		}
 		if len(buf) > 0 {
 			if _, werr := x.w.Write(buf); werr != nil || rc.Flush() != nil {
