@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	defaultBuffer   = 4 << 10
+	defaultBuffer   = 1 << 10 // a few events; a stream holds it while it waits
 	wideBuffer      = 32 << 10
 	defaultMaxEvent = 8 << 20
 
@@ -36,7 +36,7 @@ var wides = sync.Pool{New: func() any { return new([wideBuffer]byte) }}
 
 // Options tunes a Reader. The zero value is good for language model streams.
 type Options struct {
-	Buffer   int // initial buffer in bytes; 0 = 4 KiB
+	Buffer   int // initial buffer in bytes; 0 = 1 KiB
 	MaxEvent int // largest event accepted, in bytes with its line ends; 0 = 8 MiB
 }
 
