@@ -28,8 +28,9 @@ type conn struct {
 	key    key
 	nc     net.Conn
 	br     *bufio.Reader
-	buf    []byte // head of the request
-	limit  int64  // bytes that may still be read
+	buf    []byte  // head of the request, while it is sent
+	box    *[]byte // what buf came in
+	limit  int64   // bytes that may still be read
 	reused bool
 	idleAt time.Time
 	cut    atomic.Bool // abort has been called: the connection's deadline is spoilt
@@ -154,7 +155,8 @@ func (c *conn) head(req *http.Request) {
 	if method == "" {
 		method = http.MethodGet
 	}
-	b := append(append(c.buf[:0], method...), ' ')
+	c.box = c.t.buffer()
+	b := append(append((*c.box)[:0], method...), ' ')
 	b = append(append(b, req.URL.RequestURI()...), " HTTP/1.1\r\nHost: "...)
 	b = append(append(b, hostOf(req)...), "\r\n"...)
 	if req.ContentLength > 0 || method == http.MethodPost || method == http.MethodPut || method == http.MethodPatch {
@@ -179,6 +181,7 @@ func (c *conn) head(req *http.Request) {
 // send writes head and body and returns how many bytes went out.
 func (c *conn) send(req *http.Request) (int64, error) {
 	w := writer{c: c, head: c.buf}
+	defer c.sent()
 	if req.Body != nil && req.ContentLength > 0 {
 		n, err := io.Copy(&w, req.Body)
 		if w.err == nil && (err != nil || n != req.ContentLength) {
@@ -189,10 +192,17 @@ func (c *conn) send(req *http.Request) (int64, error) {
 		}
 	}
 	err := w.flush()
-	if cap(c.buf) > keepWrite {
-		c.buf = nil
-	}
 	return w.n, err
+}
+
+// sent gives the buffer back: an answer may take long, and a connection that
+// waits for the next one needs none either.
+func (c *conn) sent() {
+	if cap(c.buf) <= keepWrite {
+		*c.box = c.buf
+		c.t.buffers.Put(c.box)
+	}
+	c.buf, c.box = nil, nil
 }
 
 // bodyError is a request body that failed or is not as long as it was said to

@@ -16,6 +16,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"sync"
 	"time"
 )
 
@@ -38,8 +39,17 @@ type Options struct {
 
 // Transport is an http.RoundTripper. It is safe for concurrent use.
 type Transport struct {
-	o    Options
-	pool pool
+	o       Options
+	pool    pool
+	buffers sync.Pool // of *[]byte: what requests are put together in
+}
+
+// buffer returns a buffer that nobody uses.
+func (t *Transport) buffer() *[]byte {
+	if b, ok := t.buffers.Get().(*[]byte); ok {
+		return b
+	}
+	return new([]byte)
 }
 
 // New makes a Transport.
