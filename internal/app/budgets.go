@@ -21,28 +21,70 @@ func (a *App) restoreBudgets(ctx context.Context, cfg *config.Config) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, restoreTime)
 	defer cancel()
-	rules := a.limitRules(cfg)
-	a.restore(ctx, mem, limits.ScopeGateway, map[string]limits.Rule{"": rules.Gateway})
-	a.restore(ctx, mem, limits.ScopeTenant, rules.Tenants)
-	a.restore(ctx, mem, limits.ScopeKey, rules.Keys)
-	a.restore(ctx, mem, limits.ScopeRoute, rules.Routes)
-	a.restore(ctx, mem, limits.ScopeProvider, rules.Providers)
+	for scope, rules := range rulesByScope(a.limitRules(cfg)) {
+		a.restore(ctx, mem, scope, rules)
+	}
+}
+
+// rulesByScope lays out the rules by the scope of their subjects.
+func rulesByScope(r limits.Rules) map[limits.Scope]map[string]limits.Rule {
+	return map[limits.Scope]map[string]limits.Rule{
+		limits.ScopeGateway: {"": r.Gateway}, limits.ScopeTenant: r.Tenants, limits.ScopeKey: r.Keys,
+		limits.ScopeRoute: r.Routes, limits.ScopeProvider: r.Providers,
+	}
 }
 
 func (a *App) restore(ctx context.Context, mem *limits.Memory, scope limits.Scope, rules map[string]limits.Rule) {
-	day, month := calendar(time.Now())
 	for name, r := range rules {
-		if r.Day == 0 && r.Month == 0 {
+		if !budgeted(r) {
 			continue
 		}
-		today, err := a.spentSince(ctx, scope, name, day)
-		if err == nil {
-			var sum llm.Money
-			if sum, err = a.spentSince(ctx, scope, name, month); err == nil {
-				mem.Charge(scope, name, today, sum)
+		if today, sum, err := a.spentInCalendar(ctx, scope, name); err != nil {
+			a.budgetUnknown(ctx, scope, name, err)
+		} else {
+			mem.Charge(scope, name, today, sum)
+		}
+	}
+}
+
+// spentInCalendar asks the ledger for the sums of this day and month.
+func (a *App) spentInCalendar(ctx context.Context, scope limits.Scope, name string) (today, sum llm.Money, err error) {
+	day, month := calendar(time.Now())
+	if today, err = a.spentSince(ctx, scope, name, day); err != nil {
+		return 0, 0, err
+	}
+	sum, err = a.spentSince(ctx, scope, name, month)
+	return today, sum, err
+}
+
+func budgeted(r limits.Rule) bool { return r.Day > 0 || r.Month > 0 }
+
+// adoptBudgets tells the counters in memory what the subjects whose budget a
+// reload adds have spent: without one, nobody counted it. Reload asks before the
+// new budgets hold, so that none is overspent meanwhile, and again after, for
+// what ended in between; what both answers know counts once.
+func (a *App) adoptBudgets(ctx context.Context, from, to *config.Config) {
+	mem, ok := a.limits.(*limits.Memory)
+	if !ok || a.redis != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, restoreTime)
+	defer cancel()
+	before, after := rulesByScope(a.limitRules(from)), rulesByScope(a.limitRules(to))
+	flushed := false
+	for scope, rules := range after {
+		for name, r := range rules {
+			if !budgeted(r) || budgeted(before[scope][name]) {
 				continue
 			}
+			if !flushed {
+				flushed = a.ledger.Flush(ctx) == nil // else the sums are a little short
+			}
+			if today, sum, err := a.spentInCalendar(ctx, scope, name); err != nil {
+				a.budgetUnknown(ctx, scope, name, err)
+			} else {
+				mem.Adopt(scope, name, today, sum)
+			}
 		}
-		a.budgetUnknown(ctx, scope, name, err)
 	}
 }

@@ -195,6 +195,8 @@ func (a *App) Reload(_ context.Context, cfg *config.Config) error {
 	}
 	a.metrics.Reloaded(nil)
 	a.notify.SetHooks(hooks(cfg))
+	from := a.configInForce()
+	a.adoptBudgets(a.life, from, cfg)
 	a.mu.Lock()
 	old := a.current
 	if !old.cfg.Usage.Database.Equal(cfg.Usage.Database) || old.cfg.Usage.Retention != cfg.Usage.Retention {
@@ -222,9 +224,16 @@ func (a *App) Reload(_ context.Context, cfg *config.Config) error {
 	a.server.Swap(next.edge)
 	a.adoptTLS(next)
 	a.mu.Unlock()
+	a.adoptBudgets(a.life, from, cfg)
 	old.close()
 	a.operatorsSee(a.logReload(old.cfg, cfg))
 	return nil
+}
+
+func (a *App) configInForce() *config.Config {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.current.cfg
 }
 
 func sameLimits(a, b config.Limits) bool { return a.RPS == b.RPS && a.Burst == b.Burst }

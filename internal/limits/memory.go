@@ -74,6 +74,20 @@ func (m *Memory) Charge(scope Scope, name string, day, month llm.Money) {
 	s.state.day.known, s.state.month.known = s.state.day.spent, s.state.month.spent
 }
 
+// Adopt takes over what a subject has spent on the current day and month as the
+// ledger knows it, for a budget that begins while calls are made. The greater
+// counts of that and of what is counted already, which may be in both. Shares of
+// the budget that are reached by it are told with the next settlement.
+func (m *Memory) Adopt(scope Scope, name string, day, month llm.Money) {
+	s := &Subject{Scope: scope, Name: name}
+	m.bind(s)
+	c := m.civil(m.now())
+	s.state.mu.Lock()
+	defer s.state.mu.Unlock()
+	s.state.roll(c)
+	s.state.day.spent, s.state.month.spent = max(s.state.day.spent, day), max(s.state.month.spent, month)
+}
+
 // instant is a point in time as the counters need it.
 type instant struct {
 	at  time.Duration // since the engine's start, monotonic
