@@ -12,10 +12,15 @@ type Auth struct {
 	// AllowAnonymous lets the gateway listen on a non-loopback address though
 	// no authentication is configured. It does not open a gateway that has
 	// some.
-	AllowAnonymous bool              `yaml:"allow_anonymous"`
-	Keys           []AuthKey         `yaml:"keys"`
-	JWT            *JWT              `yaml:"jwt"` // nil = off
-	Tenants        map[string]Tenant `yaml:"tenants"`
+	AllowAnonymous bool `yaml:"allow_anonymous"`
+
+	// Required makes callers authenticate though neither Keys nor JWT is set, as
+	// where all keys are made at run time. With one of these they must anyway.
+	Required bool `yaml:"required"`
+
+	Keys    []AuthKey         `yaml:"keys"`
+	JWT     *JWT              `yaml:"jwt"` // nil = off
+	Tenants map[string]Tenant `yaml:"tenants"`
 }
 
 // AuthKey is one client's key. Exactly one of Key and Hash is set; Sum serves

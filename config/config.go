@@ -58,7 +58,7 @@ func (c *Config) setDefaults() {
 
 // AuthConfigured reports whether clients must authenticate.
 func (c *Config) AuthConfigured() bool {
-	return len(c.Auth.Keys) > 0 || c.Auth.JWT != nil
+	return c.Auth.Required || len(c.Auth.Keys) > 0 || c.Auth.JWT != nil
 }
 
 // Limits bound what one key, tenant, route or the whole gateway may use. Zero

@@ -11,6 +11,7 @@ const minJWTSecret = 32
 
 func (v *validator) auth() {
 	a := v.c.Auth
+	v.check(!a.Required || !a.AllowAnonymous, "auth.required", "contradicts auth.allow_anonymous: leave one of them out")
 	names, sums := map[string]int{}, map[[32]byte]int{}
 	for i := range a.Keys {
 		k := &a.Keys[i]

@@ -129,9 +129,10 @@ func routeSpecs(cfg *config.Config) []route.Spec {
 }
 
 // newAuth makes what knows the callers of a configuration. Where that asks for
-// no credential, only keys made at run time are anybody's.
+// no credential, only keys made at run time are anybody's; where it requires one
+// and has none itself, these alone let in.
 func newAuth(c config.Auth) (*auth.Authenticator, func(), error) {
-	o := auth.Options{Anonymous: len(c.Keys) == 0 && c.JWT == nil}
+	o := auth.Options{Anonymous: !c.Required && len(c.Keys) == 0 && c.JWT == nil}
 	for i := range c.Keys {
 		k := &c.Keys[i]
 		o.Keys = append(o.Keys, auth.Key{
