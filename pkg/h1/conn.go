@@ -73,6 +73,9 @@ func (c *conn) exchange(req *http.Request) (*http.Response, error) {
 		c.close()
 		return nil, err
 	}
+	if resp.ContentLength < 0 && isEvents(resp.Header) {
+		c.slim()
+	}
 	b := &body{c: c, src: resp.Body, stop: stop, ctx: req.Context(), last: resp.Close}
 	resp.Body = b
 	if resp.ContentLength == 0 || bodiless(req, resp) {
@@ -336,6 +339,7 @@ func (b *body) finish(whole bool) {
 	}
 	watched := b.stop()
 	if whole && watched && !b.last && b.c.br.Buffered() == 0 && !b.c.cut.Load() {
+		b.c.restore()
 		b.c.t.pool.put(b.c)
 		return
 	}
