@@ -24,12 +24,20 @@ func (c *conn) slim() {
 	if len(left) > 0 {
 		src = io.MultiReader(bytes.NewReader(bytes.Clone(left)), c)
 	}
+	large := *c.br
+	c.t.readers.Put(&large)
 	*c.br = *bufio.NewReaderSize(src, waitBuffer)
 }
 
 // restore undoes slim before the next exchange.
 func (c *conn) restore() {
-	if c.br.Size() < readBuffer {
-		c.br = bufio.NewReaderSize(c, readBuffer)
+	if c.br.Size() >= readBuffer {
+		return
 	}
+	large, ok := c.t.readers.Get().(*bufio.Reader)
+	if !ok {
+		large = bufio.NewReaderSize(c, readBuffer)
+	}
+	large.Reset(c)
+	c.br = large
 }

@@ -41,6 +41,7 @@ type Options struct {
 type Transport struct {
 	o       Options
 	pool    pool
+	readers sync.Pool // of *bufio.Reader, full-sized; see slim
 	buffers sync.Pool // of *[]byte: what requests are put together in
 }
 
