@@ -99,6 +99,10 @@ bench-compare: build ## CPU per request beside a bare reverse proxy, interleaved
 	@go build -o bin/bench ./bench
 	@./bin/bench compare -gateway bin/llm-gateway
 
+.PHONY: bench-diff
+bench-diff: ## micro-benchmarks of the hot pieces at BASE and here, compared by benchstat; COUNT, BENCHTIME, ONLY
+	@bench/diff.sh
+
 .PHONY: e2e-model
 e2e-model: build ## a real model server (Ollama, built once and cached) behind the gateway; minutes the first time
 	cd test/model && BUILD_OLLAMA=1 ../../.ci/gotest -count=1 -timeout 40m ./...
