@@ -47,6 +47,9 @@ func allCases() []testCase {
 		{name: "translate-responses-chat-2KB-c16", client: responses, via: "chat", model: "bench", prompt: 1800, conns: 16},
 		{name: "translate-responses-chat-stream-100-c200", client: responses, via: "chat", model: "bench-stream-100", prompt: 1800, conns: 200, stream: 100},
 		{name: "slow-5000", model: "bench-stream-12-gap-1000", prompt: 80, conns: 5000, stream: 12, run: runHold},
+		{name: "start", model: "bench", prompt: 80, conns: 1, run: runStart},
+		{name: "transport", model: "bench-delay-10", prompt: 80, conns: 64, run: runTransport},
+		{name: "million", model: "bench-stream-4-gap-1", prompt: 80, conns: 200, stream: 4, run: runMillion, explicit: true},
 	}
 }
 

@@ -18,6 +18,7 @@ type compareOptions struct {
 	others  []string
 	ablate  bool
 	dir     string
+	streams int
 }
 
 // kit is one comparison: its settings and who takes part.
@@ -38,6 +39,7 @@ func runCompare(ctx context.Context, args []string, out io.Writer) error {
 	fs.StringVar(&o.only, "cases", "", "only the cases whose name contains this: "+strings.Join(caseNames(), ", "))
 	fs.Func("other", "another gateway as name=URL=PID; may be repeated", func(s string) error { o.others = append(o.others, s); return nil })
 	fs.BoolVar(&o.ablate, "ablate", false, "also the gateway with parts switched off, to show what each costs")
+	fs.IntVar(&o.streams, "streams", 1_000_000, "streams for each contender in -cases million")
 	fs.StringVar(&o.dir, "out", "bench/out", "folder for results.json, results.md and chart.svg; empty = none")
 	if err := fs.Parse(args); err != nil {
 		return err
@@ -46,8 +48,8 @@ func runCompare(ctx context.Context, args []string, out io.Writer) error {
 	if len(cases) == 0 {
 		return fmt.Errorf("no case is named like %q; there are %s", o.only, strings.Join(caseNames(), ", "))
 	}
-	if o.rounds < 1 || o.d <= 0 {
-		return fmt.Errorf("-rounds and -d must be above 0")
+	if o.rounds < 1 || o.d <= 0 || o.streams < 1 {
+		return fmt.Errorf("-rounds, -d and -streams must be above 0")
 	}
 	k, err := newKit(o, out)
 	if err != nil {

@@ -14,6 +14,10 @@ func (r *caseResult) markdown() string {
 	switch r.Kind {
 	case "hold":
 		t = r.holdTable()
+	case "start":
+		t = r.startTable()
+	case "transport":
+		t = r.transportTable()
 	default:
 		t = r.loadTable()
 	}
@@ -77,6 +81,27 @@ func (r *caseResult) holdTable() table {
 			fmt.Sprintf("%.1f", median(w.IdleMB)), fmt.Sprintf("%.1f", median(w.PeakMB)), fmt.Sprintf("%.3f", median(w.CPU)), x,
 			fmt.Sprint(w.Good), fmt.Sprint(w.Bad),
 		})
+	}
+	return t
+}
+
+func (r *caseResult) startTable() table {
+	t := table{{"", "start to first answer, ms", "min–max", "idle MB", "binary MB", "good", "bad"}}
+	for _, w := range r.Rows {
+		size := "-"
+		if w.BinaryMB > 0 {
+			size = fmt.Sprintf("%.1f", w.BinaryMB)
+		}
+		t = append(t, []string{w.Name, fmt.Sprintf("**%.1f**", median(w.StartMS)), spread(w.StartMS, 1), fmt.Sprintf("%.1f", median(w.IdleMB)), size, fmt.Sprint(w.Good), fmt.Sprint(w.Bad)})
+	}
+	return t
+}
+
+func (r *caseResult) transportTable() table {
+	t := table{{"pool", "calls/s", "min–max", "p50 ms", "p99 ms", "dials / 1,000", "good", "bad"}}
+	for _, w := range r.Rows {
+		t = append(t, []string{w.Name, fmt.Sprintf("**%.0f**", median(w.Rate)), spread(w.Rate, 0), fmt.Sprintf("%.1f", median(w.P50)),
+			fmt.Sprintf("%.1f", median(w.P99)), fmt.Sprintf("%.1f", median(w.Dials)), fmt.Sprint(w.Good), fmt.Sprint(w.Bad)})
 	}
 	return t
 }

@@ -9,7 +9,7 @@ import (
 // caseResult is what came of one case.
 type caseResult struct {
 	Case string `json:"case"`
-	Kind string `json:"kind"` // load, hold, million, transport or start
+	Kind string `json:"kind"` // load, hold, transport or start
 	Rows []*row `json:"rows"`
 }
 
@@ -28,6 +28,9 @@ type row struct {
 	Open     []float64 `json:"open,omitempty"`      // streams that were open at once
 	StreamKB []float64 `json:"stream_kb,omitempty"` // resident memory for each of them
 	IdleMB   []float64 `json:"idle_mb,omitempty"`
+	StartMS  []float64 `json:"start_ms,omitempty"` // from the process's start to the first answer
+	BinaryMB float64   `json:"binary_mb,omitempty"`
+	Dials    []float64 `json:"dials,omitempty"` // connections opened for a thousand answers
 }
 
 func newCaseResult(c testCase, kind string) *caseResult { return &caseResult{Case: c.name, Kind: kind} }
