@@ -99,6 +99,13 @@ bench-compare: build ## CPU per request beside a bare reverse proxy, interleaved
 	@go build -o bin/bench ./bench
 	@./bin/bench compare -gateway bin/llm-gateway
 
+CASE ?= unary-200B-c16
+
+.PHONY: bench-profile
+bench-profile: build ## CPU profiles of gateway and proxy under CASE, divided into buckets
+	@go build -o bin/bench ./bench
+	@./bin/bench profile -gateway bin/llm-gateway -case $(CASE)
+
 .PHONY: bench-diff
 bench-diff: ## micro-benchmarks of the hot pieces at BASE and here, compared by benchstat; COUNT, BENCHTIME, ONLY
 	@bench/diff.sh

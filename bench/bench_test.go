@@ -126,7 +126,7 @@ func TestCommands(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, tc := range []struct{ args, want string }{
-		{"", "say compare"}, {"fly", "unknown command"}, {"load -case x", "unknown case"}, {"proxy", "no URL"},
+		{"", "say compare"}, {"profile -case slow-5000", "no case of load"}, {"profile -d 1ms", "at least a second"}, {"fly", "unknown command"}, {"load -case x", "unknown case"}, {"proxy", "no URL"},
 		{"load -url nope", "no base URL"}, {"compare -other x", "name=URL=PID"}, {"compare -cases nope", "no case"}, {"compare -rounds 0", "above 0"},
 	} {
 		var args []string

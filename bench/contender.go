@@ -30,6 +30,7 @@ type contender struct {
 	config  func(upstream, addr string) string // the gateway's configuration file; nil = none
 	own     bool                               // asks the gateway in the client's own dialect where the case translates
 	gateway bool
+	pprof   string // path of its CPU profile
 }
 
 // server is a contender that runs.
@@ -50,7 +51,7 @@ func (s *server) stop() {
 }
 
 func proxyContender(self string) contender {
-	return contender{name: "proxy", path: self, args: func(up, addr string) []string {
+	return contender{name: "proxy", path: self, pprof: profilePath, args: func(up, addr string) []string {
 		return []string{"proxy", "-listen", addr, "-upstream", up}
 	}}
 }
@@ -62,7 +63,7 @@ func upstreamContender(self string, args ...string) contender {
 }
 
 func gatewayContender(name, path string, s settings) contender {
-	return contender{name: name, key: gatewayKey, path: path, gateway: true, config: s.render, args: func(_, _ string) []string { return []string{"serve"} }}
+	return contender{name: name, key: gatewayKey, path: path, gateway: true, pprof: "/admin/v1/debug/pprof/profile", config: s.render, args: func(_, _ string) []string { return []string{"serve"} }}
 }
 
 func parseOther(s string) (contender, error) {

@@ -3,6 +3,7 @@
 //	bench compare   start everything, run the cases in interleaved rounds, print a table
 //	bench upstream  a mock upstream that is too cheap to be the bottleneck
 //	bench proxy     the yardstick: httputil.ReverseProxy with a tuned pool
+//	bench profile   CPU profiles of gateway and proxy under one case, by buckets
 //	bench load      one load run against a URL
 //
 // CPU per request comes first, from the operating system's own account of each
@@ -17,6 +18,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/pprof"
 	"os"
 	"os/signal"
 	"strings"
@@ -36,7 +38,7 @@ func main() {
 
 func run(ctx context.Context, args []string, out io.Writer) error {
 	if len(args) == 0 {
-		return fmt.Errorf("say compare, upstream, proxy or load")
+		return fmt.Errorf("say compare, profile, upstream, proxy or load")
 	}
 	switch args[0] {
 	case "compare":
@@ -45,6 +47,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return runUpstream(ctx, args[1:], out)
 	case "proxy":
 		return runProxy(ctx, args[1:], out)
+	case "profile":
+		return runProfile(ctx, args[1:], out)
 	case "load":
 		return runLoad(ctx, args[1:], out)
 	}
@@ -93,7 +97,22 @@ func runProxy(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return serve(ctx, *addr, h, out)
+	return serve(ctx, *addr, profiled{h}, out)
+}
+
+// profilePath is where the proxy answers with its CPU profile.
+const profilePath = "/debug/pprof/profile"
+
+// profiled is a handler that can be profiled. What it adds to a call is one
+// comparison of the method, which the length decides.
+type profiled struct{ http.Handler }
+
+func (p profiled) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodGet && r.URL.Path == profilePath {
+		pprof.Profile(w, r)
+		return
+	}
+	p.Handler.ServeHTTP(w, r)
 }
 
 func runLoad(ctx context.Context, args []string, out io.Writer) error {
