@@ -28,18 +28,13 @@ type Response struct {
 }
 
 // Text returns the answer's text parts, joined.
-func (r *Response) Text() string { return joinParts(r.Parts, PartText) }
+func (r *Response) Text() string { return r.join(PartText) }
+
+// RefusalText returns the refusal that came in the answer's place, joined.
+func (r *Response) RefusalText() string { return r.join(PartRefusal) }
 
 // ReasoningText returns the answer's readable reasoning, joined.
-func (r *Response) ReasoningText() string {
-	var s string
-	for _, p := range r.Parts {
-		if p.Type == PartReasoning {
-			s += p.Reasoning.Text
-		}
-	}
-	return s
-}
+func (r *Response) ReasoningText() string { return r.join(PartReasoning) }
 
 // ToolCalls returns the tool calls of the answer in order.
 func (r *Response) ToolCalls() []*ToolCall {
@@ -52,14 +47,35 @@ func (r *Response) ToolCalls() []*ToolCall {
 	return calls
 }
 
-func joinParts(parts []Part, t PartType) string {
-	var s string
-	for _, p := range parts {
-		if p.Type == t {
-			s += p.Text
+// join returns the texts of the parts of a type. One part's text is not copied,
+// and many are copied once.
+func (r *Response) join(t PartType) string {
+	var one string
+	var all []byte
+	for i := range r.Parts {
+		p := &r.Parts[i]
+		if p.Type != t {
+			continue
+		}
+		s := p.Text
+		if t == PartReasoning {
+			s = p.Reasoning.Text
+		}
+		switch {
+		case s == "":
+		case one == "" && all == nil:
+			one = s
+		default:
+			if all == nil {
+				all = append(all, one...)
+			}
+			all = append(all, s...)
 		}
 	}
-	return s
+	if all != nil {
+		return string(all)
+	}
+	return one
 }
 
 // Embedding is one vector, as numbers or (when the provider sent it so) as

@@ -20,6 +20,9 @@ func TestResponseParts(t *testing.T) {
 	if got := r.ReasoningText(); got != "think more" {
 		t.Errorf("reasoning %q", got)
 	}
+	if got := r.RefusalText(); got != "no" {
+		t.Errorf("refusal %q", got)
+	}
 	if got := r.ToolCalls(); len(got) != 2 || got[0] != a || got[1] != b {
 		t.Errorf("tool calls %v", got)
 	}

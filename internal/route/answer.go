@@ -22,11 +22,7 @@ type answer struct {
 func answerOf(r *llm.Reply) (a answer, known bool) {
 	if r.Response != nil {
 		a.tools = len(r.Response.ToolCalls()) > 0
-		for i := range r.Response.Parts {
-			if p := &r.Response.Parts[i]; p.Type == llm.PartText || p.Type == llm.PartRefusal {
-				a.text += p.Text
-			}
-		}
+		a.text = r.Response.Text() + r.Response.RefusalText()
 		return a, true
 	}
 	switch r.Dialect {

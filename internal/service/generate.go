@@ -2,8 +2,6 @@ package service
 
 import (
 	"context"
-	"errors"
-	"io"
 	"time"
 
 	"github.com/llm-gateway/llm-gateway/internal/llm"
@@ -57,7 +55,7 @@ func (s *Service) Generate(ctx context.Context, c *llm.Call) (*Result, error) {
 	defer reply.Close()
 	resp := reply.Response
 	if reply.Stream != nil {
-		if resp, err = Collect(reply.Stream); err != nil {
+		if resp, err = llm.Collect(reply.Stream); err != nil {
 			return nil, err
 		}
 	}
@@ -78,93 +76,4 @@ func newResult(reply *llm.Reply, resp *llm.Response, took time.Duration) *Result
 		}
 	}
 	return res
-}
-
-// Collect reads a canonical stream to its end into a whole answer.
-func Collect(st llm.Stream) (*llm.Response, error) {
-	c := collector{resp: &llm.Response{}, tools: map[int]int{}, blocks: map[int]int{}}
-	for {
-		ev, err := st.Recv()
-		if errors.Is(err, io.EOF) {
-			return c.resp, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		c.add(ev)
-	}
-}
-
-type collector struct {
-	resp   *llm.Response
-	tools  map[int]int // tool index → index into resp.Parts
-	blocks map[int]int // reasoning block → index into resp.Parts
-}
-
-func (c *collector) add(ev *llm.Event) {
-	switch ev.Kind {
-	case llm.EventStart:
-		c.resp.ID, c.resp.Model = ev.ID, ev.Model
-	case llm.EventText:
-		c.text(llm.PartText, ev.Text)
-	case llm.EventRefusal:
-		c.text(llm.PartRefusal, ev.Text)
-	case llm.EventReasoning:
-		c.reasoning(ev)
-	case llm.EventToolCall:
-		c.toolCall(ev)
-	case llm.EventFinish:
-		c.resp.Finish, c.resp.NativeFinish, c.resp.StopSequence = ev.Finish, ev.Native, ev.StopSequence
-	case llm.EventUsage:
-		c.resp.Usage = *ev.Usage
-	}
-}
-
-// text joins text that follows text of the same kind.
-func (c *collector) text(t llm.PartType, s string) {
-	if n := len(c.resp.Parts); n > 0 && c.resp.Parts[n-1].Type == t {
-		c.resp.Parts[n-1].Text += s
-		return
-	}
-	c.resp.Parts = append(c.resp.Parts, llm.Part{Type: t, Text: s})
-}
-
-func (c *collector) reasoning(ev *llm.Event) {
-	i, ok := c.blocks[ev.Block]
-	if !ok {
-		i = len(c.resp.Parts)
-		c.blocks[ev.Block] = i
-		c.resp.Parts = append(c.resp.Parts, llm.Part{Type: llm.PartReasoning, Reasoning: &llm.Reasoning{}})
-	}
-	r := c.resp.Parts[i].Reasoning
-	r.Text += ev.Text
-	if ev.Signature != "" || ev.Redacted != "" {
-		r.Signature, r.Redacted = ev.Signature, ev.Redacted
-	}
-	if ev.Origin != 0 {
-		r.Origin = ev.Origin
-	}
-	if ev.ID != "" {
-		r.ID = ev.ID
-	}
-}
-
-func (c *collector) toolCall(ev *llm.Event) {
-	i, ok := c.tools[ev.Index]
-	if !ok {
-		i = len(c.resp.Parts)
-		c.tools[ev.Index] = i
-		c.resp.Parts = append(c.resp.Parts, llm.Part{Type: llm.PartToolCall, ToolCall: &llm.ToolCall{}})
-	}
-	tc := c.resp.Parts[i].ToolCall
-	tc.Arguments += ev.Text
-	if ev.ID != "" {
-		tc.ID = ev.ID
-	}
-	if ev.Name != "" {
-		tc.Name = ev.Name
-	}
-	if ev.Signature != "" {
-		tc.Signature = ev.Signature
-	}
 }

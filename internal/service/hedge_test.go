@@ -196,7 +196,7 @@ func TestHedgedStream(t *testing.T) {
 		if got := a.outcomes(); !slices.Equal(got, []string{llm.HedgeLost}) {
 			t.Errorf("the loser: %v", got)
 		}
-		resp, err := Collect(reply.Stream)
+		resp, err := llm.Collect(reply.Stream)
 		if err != nil || resp.Text() != "xxxxx" {
 			t.Errorf("%v %v", resp, err)
 		}
@@ -221,7 +221,7 @@ func TestBothAnswerAtOnce(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := Collect(reply.Stream); err != nil {
+			if _, err := llm.Collect(reply.Stream); err != nil {
 				t.Fatal(err)
 			}
 			_ = reply.Close()

@@ -24,7 +24,7 @@ func (Codec) AppendResponse(dst []byte, op llm.Op, r *llm.Response, f *dialect.F
 	default:
 		dst = wire.Str(append(dst, `"choices":[{`...), "finish_reason", finishWord(r.Finish))
 		dst = append(dst, `,"message":{"role":"assistant"`...)
-		dst = appendContent(dst, r.Text()+refusal(r.Parts), dialect.MultimodalDashScope(or(r.Model, f.Model)))
+		dst = appendContent(dst, r.Text()+r.RefusalText(), dialect.MultimodalDashScope(or(r.Model, f.Model)))
 		dst = wire.StrIf(dst, "reasoning_content", r.ReasoningText())
 		dst = append(appendCalls(dst, r.Parts), `}}]`...)
 	}
@@ -49,15 +49,6 @@ func or(a, b string) string {
 		return b
 	}
 	return a
-}
-
-func refusal(parts []llm.Part) (s string) {
-	for i := range parts {
-		if parts[i].Type == llm.PartRefusal {
-			s += parts[i].Text
-		}
-	}
-	return s
 }
 
 // appendContent appends what the model said: multimodal models answer with an

@@ -140,13 +140,13 @@ func (a *answer) text() string {
 	if len(c) == 0 || c[0] != '[' {
 		return lenient.Text(a.message, a.in[msgContent])
 	}
-	s := ""
+	var b []byte
 	lenient.Elems(c, func(v []byte) {
 		var at [1]jsonedit.Span
 		lenient.Members(v, partNames, at[:])
-		s += lenient.Text(v, at[0])
+		b = append(b, lenient.Text(v, at[0])...)
 	})
-	return s
+	return string(b)
 }
 
 var partNames = jsonedit.NewNames("text")

@@ -81,18 +81,7 @@ func or(a, b string) string {
 }
 
 // said returns the text, or a refusal that came in its place.
-func said(r *llm.Response) string {
-	if s := r.Text(); s != "" {
-		return s
-	}
-	var s string
-	for i := range r.Parts {
-		if r.Parts[i].Type == llm.PartRefusal {
-			s += r.Parts[i].Text
-		}
-	}
-	return s
-}
+func said(r *llm.Response) string { return or(r.Text(), r.RefusalText()) }
 
 // AppendUsage appends a usage object of the envelope.
 func AppendUsage(b []byte, u *llm.Usage) []byte {
@@ -148,69 +137,31 @@ func (k Codec) AppendStreamError(dst []byte, e *llm.Error, f *dialect.Facts) []b
 
 // NewStreamEncoder starts a stream of named events.
 func (Codec) NewStreamEncoder(o dialect.StreamOptions) dialect.StreamEncoder {
-	return &streamEncoder{answer: llm.Response{Model: o.Model}}
+	return &streamEncoder{model: o.Model}
 }
 
 // streamEncoder gathers the answer, as the terminal event holds all of it.
 type streamEncoder struct {
-	answer  llm.Response
-	text    []byte
-	refusal []byte
-	blocks  []block
-	calls   []call
-}
-
-// block is a block of reasoning, its text in the making.
-type block struct {
-	number int
-	text   []byte
-	llm.Reasoning
-}
-
-type call struct {
-	id, name, signature string
-	arguments           []byte
+	model  string // of a stream that does not name its own
+	answer llm.Collector
+	calls  int // tool calls begun
 }
 
 // Append appends the event that ev becomes: delta, reasoning or tool_call.
 func (s *streamEncoder) Append(dst []byte, ev *llm.Event) []byte {
+	if ev.Kind == llm.EventToolCall && (ev.Index < 0 || ev.Index > s.calls) {
+		return dst // the events number calls from 0 without gaps
+	}
+	s.answer.Add(ev)
 	switch ev.Kind {
-	case llm.EventStart:
-		s.answer.Model = or(ev.Model, s.answer.Model)
 	case llm.EventText, llm.EventRefusal:
-		if ev.Kind == llm.EventText {
-			s.text = append(s.text, ev.Text...)
-		} else {
-			s.refusal = append(s.refusal, ev.Text...)
-		}
 		return appendTextEvent(dst, "event: delta\ndata: {", ev.Text)
 	case llm.EventReasoning:
-		s.think(ev)
 		return appendTextEvent(dst, "event: reasoning\ndata: {", ev.Text)
 	case llm.EventToolCall:
 		return s.toolCall(dst, ev)
-	case llm.EventFinish:
-		s.answer.Finish = ev.Finish
-	case llm.EventUsage:
-		s.answer.Usage = *ev.Usage
 	}
 	return dst
-}
-
-// think gathers a piece of reasoning: of the block before, while that has its
-// number.
-func (s *streamEncoder) think(ev *llm.Event) {
-	n := len(s.blocks)
-	if n == 0 || s.blocks[n-1].number != ev.Block {
-		s.blocks = append(s.blocks, block{number: ev.Block})
-		n++
-	}
-	b := &s.blocks[n-1]
-	b.text = append(b.text, ev.Text...)
-	b.Signature, b.Redacted, b.ID = or(ev.Signature, b.Signature), or(ev.Redacted, b.Redacted), or(ev.ID, b.ID)
-	if ev.Origin != 0 {
-		b.Origin = ev.Origin
-	}
 }
 
 func appendTextEvent(dst []byte, head, text string) []byte {
@@ -222,15 +173,7 @@ func appendTextEvent(dst []byte, head, text string) []byte {
 
 // toolCall sends a piece of a call; its id and name come with the first one.
 func (s *streamEncoder) toolCall(dst []byte, ev *llm.Event) []byte {
-	if ev.Index < 0 || ev.Index > len(s.calls) {
-		return dst // the events number calls from 0 without gaps
-	}
-	if ev.Index == len(s.calls) {
-		s.calls = append(s.calls, call{})
-	}
-	c := &s.calls[ev.Index]
-	c.id, c.name, c.signature = or(c.id, ev.ID), or(c.name, ev.Name), or(ev.Signature, c.signature)
-	c.arguments = append(c.arguments, ev.Text...)
+	s.calls = max(s.calls, ev.Index+1)
 	if ev.ID == "" && ev.Name == "" && ev.Text == "" {
 		return dst
 	}
@@ -247,19 +190,8 @@ func (s *streamEncoder) AppendEnd(dst []byte, f *dialect.Facts) []byte {
 	if f == nil {
 		f = &dialect.Facts{}
 	}
-	r := &s.answer
-	r.Parts = nil
-	for i := range s.blocks {
-		b := &s.blocks[i]
-		b.Reasoning.Text = string(b.text)
-		r.Parts = append(r.Parts, llm.Part{Type: llm.PartReasoning, Reasoning: &b.Reasoning})
-	}
-	r.Parts = append(r.Parts, llm.Part{Type: llm.PartText, Text: string(s.text)}, llm.Part{Type: llm.PartRefusal, Text: string(s.refusal)})
-	for i := range s.calls {
-		c := &s.calls[i]
-		r.Parts = append(r.Parts, llm.Part{Type: llm.PartToolCall, ToolCall: &llm.ToolCall{
-			ID: c.id, Name: c.name, Arguments: string(c.arguments), Signature: c.signature}})
-	}
+	r := s.answer.Response()
+	r.Model = or(r.Model, s.model)
 	dst = appendData(append(dst, "event: done\ndata: "...), r, f)
 	return append(dst, "\n\n"...)
 }

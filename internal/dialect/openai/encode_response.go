@@ -58,17 +58,14 @@ func createdAt(unix int64) int64 {
 // appendMessage appends the members of the assistant's message. Content is
 // null where a call or a refusal stands in its place.
 func appendMessage(b []byte, r *llm.Response) []byte {
-	var refusal, thought string
+	refusal := r.RefusalText()
 	var calls, details, said int
 	for i := range r.Parts {
-		switch p := &r.Parts[i]; p.Type {
+		switch r.Parts[i].Type {
 		case llm.PartText:
 			said++
-		case llm.PartRefusal:
-			refusal += p.Text
 		case llm.PartReasoning:
 			details++
-			thought += p.Reasoning.Text
 		case llm.PartToolCall:
 			calls++
 		}
@@ -81,7 +78,7 @@ func appendMessage(b []byte, r *llm.Response) []byte {
 	}
 	b = wire.StrOrNull(b, "refusal", refusal)
 	if details > 0 {
-		b = wire.StrIf(b, "reasoning_content", thought)
+		b = wire.StrIf(b, "reasoning_content", r.ReasoningText())
 		b = AppendReasoningDetails(b, r.Parts)
 	}
 	return AppendToolCalls(b, r.Parts)

@@ -17,6 +17,7 @@ type detail struct {
 	index     int // -1 when the provider gives none
 	encrypted bool
 	llm.Reasoning
+	joined []byte // the text with the pieces that followed it; nil when none did
 }
 
 func (f *reasoningFields) member(name string, v []byte) error {
@@ -42,7 +43,10 @@ func (f *reasoningFields) add(d detail) {
 	if n := len(f.blocks); n > 0 && d.index >= 0 && !d.encrypted {
 		last := &f.blocks[n-1]
 		if last.index == d.index && !last.encrypted && last.Signature == "" {
-			last.Text += d.Text
+			if last.joined == nil {
+				last.joined = []byte(last.Text)
+			}
+			last.joined = append(last.joined, d.Text...)
 			last.Signature = d.Signature
 			if d.Origin != 0 {
 				last.Origin = d.Origin
@@ -53,11 +57,21 @@ func (f *reasoningFields) add(d detail) {
 	f.blocks = append(f.blocks, d)
 }
 
+// whole returns the blocks, each with all of its text.
+func (f *reasoningFields) whole() []detail {
+	for i := range f.blocks {
+		if b := &f.blocks[i]; b.joined != nil {
+			b.Text, b.joined = string(b.joined), nil
+		}
+	}
+	return f.blocks
+}
+
 // parts returns the blocks, or the text as one block when there are none.
 func (f *reasoningFields) parts() []llm.Part {
 	var parts []llm.Part
-	for i := range f.blocks {
-		r := f.blocks[i].Reasoning
+	for _, b := range f.whole() {
+		r := b.Reasoning
 		if r.Text != "" || r.Signature != "" || r.Redacted != "" {
 			parts = append(parts, llm.Part{Type: llm.PartReasoning, Reasoning: &r})
 		}

@@ -270,13 +270,16 @@ func contentParts(v []byte) (said, thought []llm.Part) {
 
 // thinkingText reads the thinking member: a string, or an array of texts.
 func thinkingText(raw []byte, at jsonedit.Span) string {
-	s := lenient.Text(raw, at)
+	if s := lenient.Text(raw, at); s != "" {
+		return s
+	}
+	var b []byte
 	lenient.Elems(lenient.Present(raw, at), func(v []byte) {
 		var in [4]jsonedit.Span
 		lenient.Members(v, partNames, in[:])
-		s += lenient.Text(v, in[1])
+		b = append(b, lenient.Text(v, in[1])...)
 	})
-	return s
+	return string(b)
 }
 
 func decodeEmbeddings(r *llm.Response, data []byte) error {

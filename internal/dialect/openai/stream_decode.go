@@ -139,7 +139,7 @@ func (d *streamDecoder) reasoning(dst []llm.Event, v []byte, at *[msgCount]jsone
 		return dst
 	}
 	f := reasoningOf(v, at)
-	for _, b := range f.blocks {
+	for _, b := range f.whole() {
 		dst = d.think(dst, b)
 	}
 	if len(f.blocks) == 0 && f.text != "" {

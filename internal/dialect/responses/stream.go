@@ -37,6 +37,7 @@ type wordsItem struct {
 	index int
 	id    string
 	parts []llm.Part
+	text  []byte // of the open part, which is the last; a part gets its Text when it is closed
 }
 
 type thoughtItem struct {
@@ -44,6 +45,7 @@ type thoughtItem struct {
 	block int
 	id    string
 	llm.Reasoning
+	text []byte // what becomes Text
 }
 
 type callItem struct {

@@ -22,7 +22,7 @@ func (s *streamEncoder) say(dst []byte, t llm.PartType, text string) []byte {
 		w.parts = append(w.parts, llm.Part{Type: t})
 		dst = s.part(dst, evPartAdded, "")
 	}
-	w.parts[len(w.parts)-1].Text += text
+	w.text = append(w.text, text...)
 	name := evTextDelta
 	if t == llm.PartRefusal {
 		name = evRefuseDelta
@@ -51,6 +51,7 @@ func (s *streamEncoder) closePart(dst []byte) []byte {
 		return dst
 	}
 	p := &w.parts[last]
+	p.Text, w.text = string(w.text), w.text[:0]
 	name, member := evTextDone, "text"
 	if p.Type == llm.PartRefusal {
 		name, member = evRefuseDone, "refusal"
@@ -100,10 +101,10 @@ func (s *streamEncoder) think(dst []byte, ev *llm.Event) []byte {
 	if ev.Text == "" {
 		return dst
 	}
-	if t.Text == "" {
+	if len(t.text) == 0 {
 		dst = s.summary(dst, evSumAdded, "")
 	}
-	t.Text += ev.Text
+	t.text = append(t.text, ev.Text...)
 	b := wire.Num(s.inItem(evSumDelta, t.id, t.index), "summary_index", 0)
 	return s.emit(dst, evSumDelta, wire.Str(b, "delta", ev.Text))
 }
@@ -120,7 +121,7 @@ func (s *streamEncoder) closeThought(dst []byte) []byte {
 	if t == nil {
 		return dst
 	}
-	if t.Text != "" {
+	if t.Text = string(t.text); t.Text != "" {
 		b := wire.Num(s.inItem(evSumText, t.id, t.index), "summary_index", 0)
 		dst = s.emit(dst, evSumText, wire.Str(b, "text", t.Text))
 		dst = s.summary(dst, evSumDone, t.Text)
