@@ -37,5 +37,5 @@ func TestOperatorsPage(t *testing.T) {
 	gw := startIn(t, dir, []string{
 		"GATEWAY_ADDR=127.0.0.1:0", "GATEWAY_API_KEYS=app=" + clientKey, "GATEWAY_CONFIG=" + file, "GATEWAY_ADMIN_TOKEN=" + operatorToken,
 	}, "serve")
-	node(t, "dashboard.mjs", "GATEWAY="+gw.base, "TOKEN="+operatorToken, "KEY="+clientKey, "CHROMIUM="+browser)
+	node(t, "dashboard.mjs", "GATEWAY="+conformed(t, gw.base), "TOKEN="+operatorToken, "KEY="+clientKey, "CHROMIUM="+browser)
 }

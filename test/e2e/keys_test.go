@@ -74,7 +74,7 @@ func (p *process) line(t *testing.T) *line {
 		return (&net.Dialer{}).DialContext(ctx, network, addr)
 	}}
 	t.Cleanup(tr.CloseIdleConnections)
-	return &line{&http.Client{Transport: tr}, p.base}
+	return &line{&http.Client{Transport: http.DefaultClient.Transport.(*conformance).over(tr)}, p.base}
 }
 
 func (l *line) call(t *testing.T, key string) int {

@@ -58,9 +58,10 @@ func conformed(t *testing.T, base string) string {
 			r.SetURL(target)
 			// The body is read before it is sent: an answer that comes at once
 			// would otherwise close it under the transport's hands.
-			if body, err := io.ReadAll(r.In.Body); err == nil {
-				r.Out.Body, r.Out.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+			if body, err := io.ReadAll(r.In.Body); err == nil && len(body) > 0 {
+				replayable(r.Out, body)
 			}
+			r.Out.Host = r.In.Host // pages compare it with their origin
 		},
 	})
 	t.Cleanup(s.Close)
@@ -80,6 +81,12 @@ type conformance struct {
 
 // operation is what is described of a method.
 type operation struct {
+	at          string      // its place in the document
+	Parameters  []parameter `json:"parameters"`
+	RequestBody *struct {
+		Required bool           `json:"required"`
+		Content  map[string]any `json:"content"`
+	} `json:"requestBody"`
 	Responses map[string]struct {
 		Ref     string         `json:"$ref"`
 		Content map[string]any `json:"content"`
@@ -115,7 +122,10 @@ func newConformance(next http.RoundTripper) (*conformance, error) {
 		return nil, err
 	}
 	var api struct {
-		Paths map[string]map[string]json.RawMessage `json:"paths"`
+		Paths      map[string]map[string]json.RawMessage `json:"paths"`
+		Components struct {
+			Parameters map[string]parameter `json:"parameters"`
+		} `json:"components"`
 	}
 	if err := json.Unmarshal(asJSON, &api); err != nil {
 		return nil, err
@@ -130,6 +140,10 @@ func newConformance(next http.RoundTripper) (*conformance, error) {
 				if err := json.Unmarshal(raw, &op); err != nil {
 					return nil, fmt.Errorf("%s %s: %w", method, name, err)
 				}
+				op.at = "/paths/" + escape(name) + "/" + method
+				if err := op.resolve(op.at, api.Components.Parameters); err != nil {
+					return nil, fmt.Errorf("%s %s: %w", method, name, err)
+				}
 				p.methods[strings.ToUpper(method)] = op
 			}
 		}
@@ -142,12 +156,24 @@ func newConformance(next http.RoundTripper) (*conformance, error) {
 
 // RoundTrip performs the exchange. The check comes when the body has been read.
 func (c *conformance) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := c.next.RoundTrip(req)
-	if err != nil || resp.Header.Get("X-Request-Id") == "" || resp.Header.Get("X-Content-Type-Options") != "nosniff" {
-		return resp, err // no gateway answered
+	return c.over(c.next)(req)
+}
+
+// roundTrip is a transport made of a function.
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+// over checks what goes through another transport.
+func (c *conformance) over(next http.RoundTripper) roundTrip {
+	return func(req *http.Request) (*http.Response, error) {
+		resp, err := next.RoundTrip(req)
+		if err != nil || resp.Header.Get("X-Request-Id") == "" || resp.Header.Get("X-Content-Type-Options") != "nosniff" {
+			return resp, err // no gateway answered
+		}
+		resp.Body = &watchedBody{ReadCloser: resp.Body, end: func(b []byte, whole bool) { c.check(req, resp, b, whole) }}
+		return resp, nil
 	}
-	resp.Body = &watchedBody{ReadCloser: resp.Body, end: func(b []byte, whole bool) { c.check(req, resp, b, whole) }}
-	return resp, nil
 }
 
 // watchedBody keeps what is read, up to a bound.
@@ -187,8 +213,10 @@ func (c *conformance) check(req *http.Request, resp *http.Response, body []byte,
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.checked++
-	if err := c.conforms(req, resp, body, whole); err != nil {
-		c.faults = append(c.faults, fmt.Sprintf("%s %s: %d: %v", req.Method, req.URL.Path, resp.StatusCode, err))
+	for _, err := range []error{c.permits(req, resp.StatusCode), c.conforms(req, resp, body, whole)} {
+		if err != nil {
+			c.faults = append(c.faults, fmt.Sprintf("%s %s: %d: %v", req.Method, req.URL.Path, resp.StatusCode, err))
+		}
 	}
 }
 
@@ -206,7 +234,7 @@ func (c *conformance) conforms(req *http.Request, resp *http.Response, body []by
 	if !ok {
 		return fmt.Errorf("this status is not described: %.200s", body)
 	}
-	at := "/paths/" + escape(path) + "/" + strings.ToLower(method(req)) + "/responses/" + status
+	at := op.at + "/responses/" + status
 	content := described.Content
 	if described.Ref != "" {
 		at = strings.TrimPrefix(described.Ref, "#")
