@@ -77,6 +77,9 @@ func operate(t *testing.T, method, url, body string) string {
 		t.Fatal(err)
 	}
 	req.Header.Set("Authorization", "Bearer adm-test-0000")
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)
