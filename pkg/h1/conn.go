@@ -15,10 +15,11 @@ import (
 
 const (
 	readBuffer = 4 << 10
-	keepWrite  = 16 << 10  // a larger head buffer is not kept
-	joined     = 4 << 10   // up to here head and body are copied together; above, they are written as two vectors
-	inline     = 128 << 10 // a larger body is written beside reading, as the server may answer before it has read all
-	maxInterim = 8         // 1xx responses before the answer
+	keepWrite  = 16 << 10             // a larger head buffer is not kept
+	joined     = 4 << 10              // up to here head and body are copied together; above, they are written as two vectors
+	inline     = 128 << 10            // a larger body is written beside reading, as the server may answer before it has read all
+	maxInterim = 8                    // 1xx responses before the answer
+	sentGrace  = 5 * time.Millisecond // how long an answer waits to hear that a large body is out
 	noLimit    = 1<<63 - 1
 )
 
@@ -130,11 +131,15 @@ func (c *conn) converseBeside(req *http.Request) (*http.Response, error) {
 	}()
 	resp, err := c.receive(req)
 	if err == nil {
+		// A server that has read all answers at once, perhaps before the writer
+		// has said so.
+		grace := time.NewTimer(sentGrace)
+		defer grace.Stop()
 		select {
 		case werr := <-sent:
 			resp.Close = resp.Close || werr != nil
 			return resp, nil
-		default:
+		case <-grace.C:
 		}
 		// The answer came before the body was out: nobody needs the rest.
 		c.breakWrite()
