@@ -100,6 +100,7 @@ func (p *Drain) Do(ctx context.Context, c *llm.Call) (*llm.Reply, error) {
 	if !c.Stream {
 		return p.next.Do(ctx, c)
 	}
+	c.Keep()
 	w := &watch{d: p.d}
 	w.detach(ctx)
 	stop := context.AfterFunc(ctx, func() { w.ended(ctx) })

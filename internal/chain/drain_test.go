@@ -240,8 +240,12 @@ func TestDrainLeavesTheRestAlone(t *testing.T) {
 	d := NewDrainer(DrainerOptions{})
 	defer d.Close(t.Context())
 	for _, c := range []*llm.Call{unaryCall(), streamCall()} {
+		c.Loan = &llm.Loan{}
 		if r, err := NewDrain(do(answers), d).Do(t.Context(), c); err != nil || r.Raw == nil {
 			t.Errorf("%v, %v", r, err)
+		}
+		if c.Loan.Kept() != c.Stream {
+			t.Errorf("a stream may be read on, and what it asked for with it: kept %v", c.Loan.Kept())
 		}
 		var e *llm.Error
 		if _, err := NewDrain(fails(llm.KindUpstreamError), d).Do(t.Context(), c); !errors.As(err, &e) {

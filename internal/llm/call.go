@@ -164,6 +164,7 @@ type Call struct {
 	Stream  bool    // the client wants a stream
 	Dialect Dialect // what the client spoke
 	Raw     []byte  // the client's body, whole; nil for a call made in the program
+	Loan    *Loan   // the memory of Raw is used again; nil = it is not. See Keep
 	Peek    Peek    // what a scan of Raw found
 	Drop    bool    // the client asked that unsupported members be dropped, not refused
 	NoCache bool    // the client wants no answer that was given before

@@ -45,7 +45,7 @@ func benchProvider(tb testing.TB, url string) *HTTP {
 // bare is what net/http itself needs for the same exchange.
 func bare(tb testing.TB, tr *http.Transport, proto *http.Request, body []byte, buf []byte) {
 	req := proto.WithContext(tb.Context())
-	req.Body = reader(body)
+	req.Body = inMemory(body)
 	req.ContentLength = int64(len(body))
 	resp, err := tr.RoundTrip(req)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/llm-gateway/llm-gateway/internal/dialect"
 	"github.com/llm-gateway/llm-gateway/internal/llm"
+	"github.com/llm-gateway/llm-gateway/pkg/h1"
 )
 
 const (
@@ -74,6 +75,7 @@ type HTTP struct {
 	wire     Wire
 	pass     [maxDialect]dialect.Passer
 	trip     http.RoundTripper
+	direct   bool // trip is package h1, which tells bodies when they are sent
 	creds    Credentials
 	keys     *Keys // creds, when there is a choice among several keys
 	head     *head
@@ -104,6 +106,7 @@ func New(o Options) (*HTTP, error) {
 		trip: o.Client.Transport, creds: o.Credentials, head: head, fit: o.Fit, refused: o.OnRefused,
 		maxBody: or(o.MaxBody, defaultMaxBody), maxEvent: o.MaxEvent,
 	}
+	_, p.direct = p.trip.(*h1.Transport)
 	p.batches.New = func() any { return new([]byte) }
 	if p.creds == nil {
 		p.creds = &Keys{}
@@ -179,6 +182,9 @@ func (x *exchange) run(ctx context.Context) (*llm.Reply, error) {
 	}
 	x.sent = true
 	resp, err := x.p.trip.RoundTrip(req)
+	if !wasSent(req) {
+		x.call.Keep()
+	}
 	if err != nil {
 		return nil, networkError(ctx, err)
 	}

@@ -1,10 +1,8 @@
 package provider
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -14,8 +12,7 @@ import (
 
 // request builds the one request. Its body is in memory and of known length,
 // so head and body leave in one write, and the transport can send it again
-// when a kept connection turns out dead before anything was written. The body
-// is never reused: the transport may read it after RoundTrip returned.
+// when a kept connection turns out dead before anything was written.
 func (x *exchange) request(ctx context.Context, body []byte) (*http.Request, error) {
 	target, err := x.endpoint()
 	if err != nil {
@@ -28,22 +25,18 @@ func (x *exchange) request(ctx context.Context, body []byte) (*http.Request, err
 	if err := x.p.wire.Authorize(ctx, h, x.cred); err != nil {
 		return nil, err
 	}
-	// WithContext makes the one copy on the heap.
-	return (&http.Request{
+	req := http.Request{
 		Method:        http.MethodPost,
 		URL:           target,
 		Proto:         "HTTP/1.1",
 		ProtoMajor:    1,
 		ProtoMinor:    1,
 		Header:        h,
-		Body:          reader(body),
-		GetBody:       func() (io.ReadCloser, error) { return reader(body), nil },
 		ContentLength: int64(len(body)),
-	}).WithContext(ctx), nil
+	}
+	x.p.setBody(&req, body)
+	return req.WithContext(ctx), nil // the one copy on the heap
 }
-
-// reader has the form that net/http knows to be in memory.
-func reader(body []byte) io.ReadCloser { return io.NopCloser(bytes.NewReader(body)) }
 
 func (x *exchange) endpoint() (*url.URL, error) {
 	c := x.call

@@ -77,7 +77,7 @@ func TestUnaryAllocations(t *testing.T) {
 	if g.w.n == 0 {
 		t.Fatal("no answer")
 	}
-	if raceEnabled {
+	if racing {
 		t.Skip("the race detector makes sync.Pool forget")
 	}
 	if n := testing.AllocsPerRun(200, g.run); n > ceilingUnary {

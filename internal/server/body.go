@@ -20,8 +20,7 @@ const firstBuffer = 1 << 20
 const unknownBuffer = 8 << 10
 
 // body checks that the request carries JSON and reads it whole. The buffer is
-// never reused: an upstream transport may read it after the answer is there
-// (https://pkg.go.dev/net/http#RoundTripper).
+// used for another request only if it is lent to a call; see bodyPool.
 func (x *exchange) body() ([]byte, error) {
 	if err := checkJSON(x.req.Header); err != nil {
 		return nil, err
@@ -34,7 +33,7 @@ func (x *exchange) body() ([]byte, error) {
 		return nil, x.tooLarge(limit)
 	}
 	began := time.Now()
-	raw, err := readAll(x.req.Body, x.req.ContentLength, limit)
+	raw, err := x.readAll(limit)
 	ended := time.Now()
 	x.waited = ended.Sub(began)
 	switch {
@@ -64,14 +63,27 @@ func (x *exchange) stopReading() {
 
 var errBodyLimit = errors.New("the body is larger than the limit")
 
-// readAll reads r to its end. n is the announced length, -1 when unknown.
-func readAll(r io.Reader, n, limit int64) ([]byte, error) {
-	size := min(n, firstBuffer)
+// readAll reads the body into a buffer that is used again if the body has the
+// length that was announced.
+func (x *exchange) readAll(limit int64) ([]byte, error) {
+	n := x.req.ContentLength
 	if n < 0 {
-		size = min(unknownBuffer, limit)
+		return readInto(make([]byte, 0, min(unknownBuffer, limit)+1), x.req.Body, limit)
 	}
-	// One byte more than announced, so that the end is seen without growing.
-	buf := make([]byte, 0, size+1)
+	size := min(n, firstBuffer) + 1 // one byte more, so that the end is seen without growing
+	lent := x.srv.bodies.get(size)
+	if lent == nil {
+		return readInto(make([]byte, 0, size), x.req.Body, limit)
+	}
+	raw, err := readInto(lent.buf[:0], x.req.Body, limit)
+	if err == nil && cap(raw) == cap(lent.buf) {
+		x.lent = lent
+	}
+	return raw, err
+}
+
+// readInto reads r to its end, behind what is in buf.
+func readInto(buf []byte, r io.Reader, limit int64) ([]byte, error) {
 	for {
 		if len(buf) == cap(buf) {
 			buf = append(buf, 0)[:len(buf)]

@@ -41,6 +41,9 @@ type exchange struct {
 	rec      record
 	facts    dialect.Facts
 
+	lent *lentBody // what the request's body was read into; nil = it is not used again
+	loan *llm.Loan // of the call that body was lent to; nil = none
+
 	bodyRead  bool // nothing of the request is left to read
 	called    bool // the service was asked: what becomes of it is not the edge's to report
 	counted   bool // the observer was told of the start
@@ -100,7 +103,9 @@ func (s *Server) begin(w http.ResponseWriter, r *http.Request) *exchange {
 func (x *exchange) end() {
 	if p := recover(); p != nil {
 		x.panicked(p)
+		x.loan = nil // nobody knows who holds what
 	}
+	x.takeBack()
 	now := time.Now()
 	if x.counted {
 		stats := x.stats(now)

@@ -20,6 +20,7 @@ func call(x *exchange) error {
 	if err != nil {
 		return err
 	}
+	x.lend(c)
 	x.called = true
 	reply, err := x.snap.Service.Do(x.ctx(), &c.Call)
 	x.rec.asked(&c.Call)
@@ -63,6 +64,7 @@ func packEmbeddings(c *clientCall, r *llm.Response) error {
 type clientCall struct {
 	llm.Call
 	meta  llm.Meta
+	loan  llm.Loan // of Raw
 	quota llm.Quota
 	codec dialect.Client
 	once  sync.Once
@@ -95,8 +97,10 @@ func (x *exchange) newCall(raw []byte, id string) (*clientCall, error) {
 	return c, nil
 }
 
-// request decodes the body at most once, and only if somebody asks.
+// request decodes the body at most once, and only if somebody asks. The result
+// may point into the body.
 func (c *clientCall) request() (*llm.Request, error) {
+	c.Keep()
 	c.once.Do(func() { c.req, c.err = c.codec.DecodeRequest(c.Op, c.Raw) })
 	return c.req, c.err
 }

@@ -35,6 +35,7 @@ type Server struct {
 	draining  atomic.Bool
 	door      door
 	date      dateline
+	bodies    bodyPool
 	cut       context.CancelCauseFunc // ends every request in flight
 }
 
@@ -47,6 +48,7 @@ func New(o Options) *Server {
 	s := &Server{o: o.withDefaults()}
 	s.snap.Store(o.Snapshot.withDefaults())
 	s.exchanges.New = func() any { return new(exchange) }
+	s.bodies.poison = racing
 	s.records.New = func() any { return new(CallRecord) }
 	s.front, s.back = s.newTables()
 	// The root of all requests; ended by Shutdown alone.

@@ -74,6 +74,7 @@ func (p *Policy) cacheOf(r *route.Route) Cache {
 // asked for pays with its request, and gives back tokens and money.
 func (s *Service) cached(ctx context.Context, c *llm.Call, r *route.Route, kept Cache) (*llm.Reply, error) {
 	deadline := deadlineOf(r, c)
+	c.Keep() // others may wait for what this call is answered
 	c.Meta.Cache = ""
 	pay, err := s.payment(ctx, c)
 	if err != nil {

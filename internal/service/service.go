@@ -109,6 +109,7 @@ func (s *Service) do(ctx context.Context, c *llm.Call) (*llm.Reply, error) {
 		return nil, err
 	}
 	if p := s.policy(r); p != nil && p.Content != nil {
+		c.Keep()
 		reply, err := s.guarded(ctx, c, r)
 		p.Content.Record(ctx, c, reply, err)
 		return reply, err

@@ -21,6 +21,7 @@ func (s *Service) try(ctx context.Context, c *llm.Call, r *route.Route, deadline
 	if p == nil || p.Shadow == nil {
 		return s.ask(ctx, c, r, deadline)
 	}
+	c.Keep()
 	told := p.Shadow.Copy(c)
 	reply, err := s.ask(ctx, c, r, deadline)
 	if told != nil {

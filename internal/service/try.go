@@ -19,6 +19,7 @@ func (s *Service) ask(ctx context.Context, c *llm.Call, r *route.Route, deadline
 	}
 	t := tries{s: s, c: c, r: r, deadline: deadline, targets: plan.Targets, way: way{skipped: plan.Skipped}, trial: plan.Trial}
 	if p := s.policy(r); p != nil && p.Hedge != nil && len(t.targets) > 1 && !t.trial.Counts() {
+		c.Keep()    // whoever loses may not have sent its request yet
 		hedged := t // this one escapes
 		return s.tryHedged(ctx, &hedged, p.Hedge)
 	}

@@ -97,6 +97,10 @@ const maxStale = 4
 // http.RoundTripper: the request is not changed, its body is closed, and the
 // response's body must be closed. An exchange whose context ends fails with the
 // context's cause, also while the body is read.
+//
+// Unlike other transports it never reads the request's body after it has
+// returned. A body that has a method Sent is told so by a call of it, which
+// Fallback does not make.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if t.foreign(req) {
 		return t.o.Fallback.RoundTrip(req)
@@ -130,7 +134,11 @@ func (t *Transport) foreign(req *http.Request) bool {
 		t.o.Proxy != nil && t.o.Proxy(u)
 }
 
+// closeBody closes the request's body when nothing reads it any more.
 func closeBody(req *http.Request) {
+	if s, ok := req.Body.(interface{ Sent() }); ok {
+		s.Sent()
+	}
 	if req.Body != nil {
 		_ = req.Body.Close()
 	}
