@@ -41,6 +41,7 @@ func (p program) serve(ctx context.Context, args []string) error {
 	if err := a.Listen(ctx); err != nil {
 		return err
 	}
+	dropStartPages()
 	p.announce(a.URL(), cfg, log)
 	if u := a.OperatorsURL(); u != "" {
 		log.Info("operators: /dashboard and /admin/v1, with the admin token", slog.String("url", u))
