@@ -20,6 +20,7 @@ type Status struct {
 	Overload      *Overload     `json:"overload"` // null: nothing sheds load
 	Redis         *Redis        `json:"redis"`    // null: limits are in memory
 	Ledger        Ledger        `json:"ledger"`
+	Alerts        Alerts        `json:"alerts"`
 	Anonymous     bool          `json:"anonymous"` // clients need no credential
 	Goroutines    int           `json:"goroutines"`
 	HeapBytes     uint64        `json:"heap_bytes"`
@@ -44,6 +45,10 @@ type Redis struct {
 	Up        bool   `json:"up"`
 	OnFailure string `json:"on_failure"`
 }
+
+// Alerts are the events since the start, by kind; kinds that did not happen
+// stand at zero.
+type Alerts map[string]int64
 
 // Ledger is where usage is recorded.
 type Ledger struct {

@@ -46,6 +46,7 @@ func (v inspector) Status() admin.Status {
 	if a.redis != nil {
 		out.Redis = &admin.Redis{Up: a.redis.Up(), OnFailure: string(a.o.Config.Redis.OnFailure)}
 	}
+	out.Alerts = a.notify.Counts()
 	l := a.ledger.Stats()
 	out.Ledger = admin.Ledger{Store: l.Store, Waiting: l.Waiting, Written: l.Written, Lost: l.Lost, Failing: l.Failing != ""}
 	return out

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/llm-gateway/llm-gateway/internal/notify"
 	"github.com/llm-gateway/llm-gateway/internal/server"
 )
 
@@ -88,6 +89,10 @@ func TestOperatorsSeeAFailingProvider(t *testing.T) {
 	}](t, r, "/admin/v1/requests").Requests
 	if len(requests) != 4 || requests[0].Route != "chat" || requests[0].Provider != "mock" || !strings.HasPrefix(requests[0].Path, "broken/gpt-4o:") {
 		t.Errorf("requests: %+v", requests)
+	}
+	alerts := view[struct{ Alerts map[string]int }](t, r, "/admin/v1/status").Alerts
+	if len(alerts) != len(notify.Kinds()) || alerts[notify.CircuitOpened] != 1 || alerts[notify.BudgetExceeded] != 0 {
+		t.Errorf("alerts: %v", alerts)
 	}
 	total := view[struct {
 		Total struct{ Requests, Errors, Fallbacks int }

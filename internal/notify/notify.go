@@ -7,6 +7,7 @@ package notify
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net/http"
 	"slices"
 	"sync"
@@ -95,6 +96,7 @@ type Notifier struct {
 	mu      sync.Mutex
 	hooks   []Hook
 	queue   []delivery // not in order; the worker takes the earliest
+	counts  map[string]int64
 	closing bool
 }
 
@@ -113,7 +115,7 @@ func New(o Options) *Notifier {
 		o.Backoff = backoff.Backoff{Base: time.Second, Cap: time.Minute, Rand: o.Backoff.Rand}
 	}
 	n := &Notifier{
-		o: o, hooks: o.Hooks, client: newClient(o.Transport), wake: make(chan struct{}, 1), done: make(chan struct{}),
+		o: o, hooks: o.Hooks, counts: map[string]int64{}, client: newClient(o.Transport), wake: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	n.life, n.abort = context.WithCancel(context.Background()) // an event belongs to no request
 	go n.work()
@@ -147,11 +149,28 @@ func (n *Notifier) Notify(e Event) {
 	}
 }
 
-// enqueue adds a delivery for each hook that wants the event, and returns how
+// Counts returns how many events of each kind were told since the Notifier was
+// made. Every kind is there, at zero when there was none.
+func (n *Notifier) Counts() map[string]int64 {
+	out := make(map[string]int64, len(Kinds()))
+	for _, k := range Kinds() {
+		out[k] = 0
+	}
+	if n == nil {
+		return out
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	maps.Copy(out, n.counts)
+	return out
+}
+
+// enqueue counts an event, adds a delivery for each hook that wants the event, and returns how
 // many found no room.
 func (n *Notifier) enqueue(e Event) (dropped int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.counts[e.Kind]++
 	var body []byte
 	for _, h := range n.hooks {
 		if len(h.Events) > 0 && !slices.Contains(h.Events, e.Kind) {

@@ -352,3 +352,28 @@ func TestNoAnswerNamesNoAddress(t *testing.T) {
 		t.Errorf("log: %s", text)
 	}
 }
+
+// TestCounts: every kind is there, a nil Notifier's too, and each event counts
+// once, whether a webhook wants it or not.
+func TestCounts(t *testing.T) {
+	n := New(Options{Hooks: []Hook{{URL: "https://hook.example", Events: []string{RedisLost}}}, Transport: &receiver{}})
+	defer func() {
+		if err := n.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}()
+	for _, kind := range []string{CircuitOpened, RedisLost, CircuitOpened} {
+		n.Notify(Event{Kind: kind})
+	}
+	got := n.Counts()
+	if len(got) != len(Kinds()) || got[CircuitOpened] != 2 || got[RedisLost] != 1 || got[CircuitClosed] != 0 {
+		t.Errorf("%v", got)
+	}
+	got[CircuitOpened] = 99
+	if n.Counts()[CircuitOpened] != 2 {
+		t.Error("the counts are the caller's to change")
+	}
+	if none := (*Notifier)(nil).Counts(); len(none) != len(Kinds()) {
+		t.Errorf("nil: %v", none)
+	}
+}
