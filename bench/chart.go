@@ -18,7 +18,7 @@ type bar struct {
 func bars(results []*caseResult) []bar {
 	var all []bar
 	for _, r := range results {
-		base := r.row(yardstick)
+		base := r.row(yardstick) // a comparison without the proxy is not drawn
 		for _, w := range r.Rows {
 			if base == nil || w == base || w.Name == "direct" {
 				continue

@@ -17,6 +17,7 @@ type compareOptions struct {
 	only    string
 	others  []string
 	ablate  bool
+	traces  bool
 	dir     string
 	streams int
 }
@@ -39,6 +40,7 @@ func runCompare(ctx context.Context, args []string, out io.Writer) error {
 	fs.StringVar(&o.only, "cases", "", "only the cases whose name contains this: "+strings.Join(caseNames(), ", "))
 	fs.Func("other", "another gateway as name=URL=PID; may be repeated", func(s string) error { o.others = append(o.others, s); return nil })
 	fs.BoolVar(&o.ablate, "ablate", false, "also the gateway with parts switched off, to show what each costs")
+	fs.BoolVar(&o.traces, "traces", false, "instead of the proxy the gateway with traces at several ratios, beside the gateway without")
 	fs.IntVar(&o.streams, "streams", 1_000_000, "streams for each contender in -cases million")
 	fs.StringVar(&o.dir, "out", "bench/out", "folder for results.json, results.md and chart.svg; empty = none")
 	if err := fs.Parse(args); err != nil {
@@ -54,6 +56,14 @@ func runCompare(ctx context.Context, args []string, out io.Writer) error {
 	k, err := newKit(o, out)
 	if err != nil {
 		return err
+	}
+	if o.traces {
+		collector, stop, err := startCollector(ctx)
+		if err != nil {
+			return err
+		}
+		defer stop()
+		k.contenders = tracedGateways(o.gateway, collector)
 	}
 	return k.compare(ctx, cases)
 }
@@ -115,6 +125,9 @@ func runRounds(ctx context.Context, k *kit, c testCase) (*caseResult, error) {
 	}
 	defer up.stop()
 	res := newCaseResult(c, "load")
+	if k.o.traces {
+		res.Yardstick = k.contenders[0].name
+	}
 	field := append([]contender{{name: "direct", running: &up.target}}, k.contenders...)
 	if c.translates() {
 		own := gatewayContender("own dialect", k.o.gateway, settings{})

@@ -46,8 +46,8 @@ func (t table) markdown() string {
 }
 
 func (r *caseResult) loadTable() table {
-	t := table{{"", "CPU s / 1,000", "x proxy", "min–max", "req/s", "p50 ms", "added", "p99 ms", "added", "longest ms", "peak MB", "good", "bad"}}
-	base := r.row(yardstick)
+	t := table{{"", "CPU s / 1,000", "x " + r.yardstick(), "min–max", "req/s", "p50 ms", "added", "p99 ms", "added", "longest ms", "peak MB", "good", "bad"}}
+	base := r.row(r.yardstick())
 	for _, w := range r.Rows {
 		x, xs, d50, d99 := "-", "-", "-", "-"
 		if base != nil && w != base && w.Name != "direct" {

@@ -11,6 +11,15 @@ type caseResult struct {
 	Case string `json:"case"`
 	Kind string `json:"kind"` // load, hold, transport or start
 	Rows []*row `json:"rows"`
+
+	Yardstick string `json:"yardstick,omitempty"` // whom the others are divided by; "" = the proxy
+}
+
+func (r *caseResult) yardstick() string {
+	if r.Yardstick != "" {
+		return r.Yardstick
+	}
+	return yardstick
 }
 
 // row gathers one contender's runs of one case: one value a round.

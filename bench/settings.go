@@ -11,6 +11,9 @@ import (
 type settings struct {
 	noAuth, noLimits, noLog, ledgerInMemory bool
 	allLimits                               bool // the key's own limits too: rate, tokens, concurrency, money
+
+	collector string // base URL of what takes the traces; "" = there are none
+	sampled   int    // percent of the traces that are recorded
 }
 
 // ablations are the gateway with parts switched off, one at a time and
@@ -63,6 +66,10 @@ func (s settings) render(upstream, addr string) string {
 	if s.noLog {
 		level = "error"
 	}
-	fmt.Fprintf(&b, "telemetry: {log_level: %s, log_format: json}\n", level)
+	traces := ""
+	if s.collector != "" {
+		traces = fmt.Sprintf(", traces: {endpoint: %q, sampler: parentbased_traceidratio, ratio: %d%%}", s.collector+"/v1/traces", s.sampled)
+	}
+	fmt.Fprintf(&b, "telemetry: {log_level: %s, log_format: json%s}\n", level, traces)
 	return b.String()
 }

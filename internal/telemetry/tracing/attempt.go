@@ -2,9 +2,9 @@ package tracing
 
 import (
 	"context"
-	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -75,11 +75,12 @@ func port(u *url.URL) int {
 // recorded says whether First and End have anything to do. A request that is
 // not recorded has no attempts that are: its own span goes on to the provider.
 func (t *Target) Begin(ctx context.Context, c *llm.Call) (_ context.Context, traced *llm.Call, recorded bool) {
-	if sc := trace.SpanContextFromContext(ctx); sc.IsValid() && !sc.IsSampled() {
-		return ctx, carry(c, sc), false
+	if s := skip(ctx); s != nil {
+		return ctx, carry(c, s.parent, s.state), false
 	}
 	ctx, span := t.tracer.tracer.Start(ctx, c.Op.String()+" "+c.Model, trace.WithSpanKind(trace.SpanKindClient))
-	traced = carry(c, span.SpanContext())
+	sc := span.SpanContext()
+	traced = carry(c, traceparent(sc.TraceID(), sc.SpanID(), sc.TraceFlags()), sc.TraceState().String())
 	if !span.IsRecording() {
 		return ctx, traced, false
 	}
@@ -96,26 +97,29 @@ func (t *Target) Begin(ctx context.Context, c *llm.Call) (_ context.Context, tra
 	return ctx, traced, true
 }
 
-// carry returns a copy of c whose headers name a span. They replace those that
-// the client sent along.
-func carry(c *llm.Call, sc trace.SpanContext) *llm.Call {
-	d := *c
-	d.Forward = make([]llm.Header, 0, len(c.Forward)+2)
-	for _, h := range c.Forward {
-		if name := http.CanonicalHeaderKey(h.Name); name != "Traceparent" && name != "Tracestate" {
-			d.Forward = append(d.Forward, h)
-		}
-	}
-	d.Forward = append(d.Forward, llm.Header{Name: "Traceparent", Value: traceparent(sc)})
-	if state := sc.TraceState().String(); state != "" {
-		d.Forward = append(d.Forward, llm.Header{Name: "Tracestate", Value: state})
-	}
-	return &d
+// carried is a call and room for the headers that most calls have, in one
+// piece of memory.
+type carried struct {
+	call    llm.Call
+	headers [3]llm.Header
 }
 
-// traceparent is the header of W3C Trace Context, version 00.
-func traceparent(sc trace.SpanContext) string {
-	return "00-" + sc.TraceID().String() + "-" + sc.SpanID().String() + "-" + sc.TraceFlags().String()
+// carry returns a copy of c whose headers name a span. They replace those that
+// the client sent along. state is the tracestate; "" = none.
+func carry(c *llm.Call, parent, state string) *llm.Call {
+	d := &carried{call: *c}
+	list := d.headers[:0]
+	for _, h := range c.Forward {
+		if !strings.EqualFold(h.Name, "Traceparent") && !strings.EqualFold(h.Name, "Tracestate") {
+			list = append(list, h)
+		}
+	}
+	list = append(list, llm.Header{Name: "Traceparent", Value: parent})
+	if state != "" {
+		list = append(list, llm.Header{Name: "Tracestate", Value: state})
+	}
+	d.call.Forward = list
+	return &d.call
 }
 
 // First notes an event of a stream, from its start up to the first piece of

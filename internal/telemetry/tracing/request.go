@@ -37,18 +37,18 @@ type Request struct {
 // Begin starts the server span of a request, below the span that its headers
 // name. The span lives in the context; sampled says whether it is recorded.
 func (t *Tracer) Begin(r *http.Request, title, route string, start time.Time) (ctx context.Context, traceID string, sampled bool) {
-	ctx, span := t.tracer.Start(t.parent(r.Context(), r.Header), title,
-		trace.WithSpanKind(trace.SpanKindServer), trace.WithTimestamp(start))
-	if span.IsRecording() {
-		span.SetAttributes(
-			attribute.String("http.request.method", r.Method),
-			attribute.String("http.route", route),
-			attribute.String("url.scheme", scheme(r)),
-			attribute.String("network.protocol.version", strconv.Itoa(r.ProtoMajor)+"."+strconv.Itoa(r.ProtoMinor)),
-		)
+	ctx, sampled = t.decide(t.parent(r.Context(), r.Header), r.Context(), title)
+	if !sampled {
+		return ctx, skip(ctx).traceID(), false
 	}
-	sc := span.SpanContext()
-	return ctx, sc.TraceID().String(), sc.IsSampled()
+	ctx, span := t.tracer.Start(ctx, title, trace.WithSpanKind(trace.SpanKindServer), trace.WithTimestamp(start))
+	span.SetAttributes(
+		attribute.String("http.request.method", r.Method),
+		attribute.String("http.route", route),
+		attribute.String("url.scheme", scheme(r)),
+		attribute.String("network.protocol.version", strconv.Itoa(r.ProtoMajor)+"."+strconv.Itoa(r.ProtoMinor)),
+	)
+	return ctx, span.SpanContext().TraceID().String(), true
 }
 
 func scheme(r *http.Request) string {
@@ -61,11 +61,12 @@ func scheme(r *http.Request) string {
 // End ends the span that Begin put into ctx.
 func (t *Tracer) End(ctx context.Context, r Request) {
 	span := trace.SpanFromContext(ctx)
-	if span.IsRecording() {
-		span.SetAttributes(r.attributes()...)
-		if r.Failed {
-			span.SetStatus(codes.Error, r.Kind)
-		}
+	if skip(ctx) != nil || !span.IsRecording() {
+		return
+	}
+	span.SetAttributes(r.attributes()...)
+	if r.Failed {
+		span.SetStatus(codes.Error, r.Kind)
 	}
 	span.End()
 }

@@ -68,6 +68,7 @@ const scope = "github.com/llm-gateway/llm-gateway"
 type Tracer struct {
 	provider *sdktrace.TracerProvider
 	tracer   trace.Tracer
+	sampler  sdktrace.Sampler
 	value    int // bytes of an attribute's value at most; negative = any
 	context  propagation.TraceContext
 }
@@ -90,13 +91,14 @@ func newTracer(ctx context.Context, o Options, sampler sdktrace.Sampler, exporte
 	}
 	p := sdktrace.NewTracerProvider(
 		sdktrace.WithSampler(sampler),
+		sdktrace.WithIDGenerator(ids{}),
 		sdktrace.WithResource(newResource(o)),
 		sdktrace.WithRawSpanLimits(limits),
 		sdktrace.WithSpanProcessor(newBatcher(ctx, batcherOptions{
 			exporter: exporter, queue: o.Queue, batch: o.Batch, interval: o.Interval, timeout: o.Timeout, dropped: o.Dropped, log: o.Logger,
 		})),
 	)
-	return &Tracer{provider: p, value: limits.AttributeValueLengthLimit, tracer: p.Tracer(scope, trace.WithInstrumentationVersion(o.Version))}
+	return &Tracer{provider: p, sampler: sampler, value: limits.AttributeValueLengthLimit, tracer: p.Tracer(scope, trace.WithInstrumentationVersion(o.Version))}
 }
 
 func (o Options) withDefaults() Options {

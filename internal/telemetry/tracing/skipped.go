@@ -1,0 +1,110 @@
+package tracing
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/hex"
+	"math/rand/v2"
+
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// skipped is the context of a request whose trace is not recorded. Most requests
+// are such where traces are sampled, so it holds what is needed of them and no
+// more: the header that goes on to the provider, of which the trace's id is a
+// part. The SDK's span for it would cost seven allocations.
+type skipped struct {
+	context.Context
+	parent string // traceparent
+	state  string // tracestate
+}
+
+// skippedKey asks a context for the skipped one that it descends from.
+type skippedKey struct{}
+
+// Value returns what the context holds.
+func (s *skipped) Value(key any) any {
+	if key == (skippedKey{}) {
+		return s
+	}
+	return s.Context.Value(key)
+}
+
+// skip returns the skipped context that ctx descends from; nil when its trace is
+// recorded, or there is none.
+func skip(ctx context.Context) *skipped {
+	s, _ := ctx.Value(skippedKey{}).(*skipped)
+	return s
+}
+
+// traceID is the trace's, in the form of log lines.
+func (s *skipped) traceID() string { return s.parent[3:35] }
+
+// newSkipped makes the context of a request that is not recorded.
+func newSkipped(ctx context.Context, id trace.TraceID, flags trace.TraceFlags, state trace.TraceState) *skipped {
+	return &skipped{Context: ctx, parent: traceparent(id, newSpanID(), flags&^trace.FlagsSampled), state: state.String()}
+}
+
+// traceparent is the header of W3C Trace Context, version 00.
+func traceparent(id trace.TraceID, span trace.SpanID, flags trace.TraceFlags) string {
+	b := append(make([]byte, 0, 55), "00-"...)
+	b = append(hex.AppendEncode(b, id[:]), '-')
+	b = append(hex.AppendEncode(b, span[:]), '-')
+	return string(hex.AppendEncode(b, []byte{byte(flags)}))
+}
+
+func newTraceID() (id trace.TraceID) {
+	for !id.IsValid() {
+		binary.NativeEndian.PutUint64(id[:8], rand.Uint64())
+		binary.NativeEndian.PutUint64(id[8:], rand.Uint64())
+	}
+	return id
+}
+
+func newSpanID() (id trace.SpanID) {
+	for !id.IsValid() {
+		binary.NativeEndian.PutUint64(id[:], rand.Uint64())
+	}
+	return id
+}
+
+// chosen is a context under which a new trace gets an id that was chosen before:
+// the sampler has decided by it whether the trace is recorded.
+type chosen struct {
+	context.Context
+	id trace.TraceID
+}
+
+// ids chooses the ids of spans that are recorded.
+type ids struct{}
+
+// NewIDs returns the ids of a new trace and its first span.
+func (ids) NewIDs(ctx context.Context) (trace.TraceID, trace.SpanID) {
+	if c, ok := ctx.(*chosen); ok {
+		return c.id, newSpanID()
+	}
+	return newTraceID(), newSpanID()
+}
+
+// NewSpanID returns the id of a further span.
+func (ids) NewSpanID(context.Context, trace.TraceID) trace.SpanID { return newSpanID() }
+
+// decide asks the sampler about a request. ctx holds the span that its headers
+// name, if they do. The context that it returns is the skipped one, or that
+// under which the SDK makes the span.
+func (t *Tracer) decide(ctx, plain context.Context, title string) (_ context.Context, recorded bool) {
+	psc := trace.SpanContextFromContext(ctx)
+	id := psc.TraceID()
+	if !id.IsValid() {
+		id = newTraceID()
+	}
+	d := t.sampler.ShouldSample(sdktrace.SamplingParameters{ParentContext: ctx, TraceID: id, Name: title, Kind: trace.SpanKindServer})
+	switch {
+	case d.Decision == sdktrace.Drop:
+		return newSkipped(plain, id, psc.TraceFlags(), d.Tracestate), false
+	case psc.TraceID().IsValid():
+		return ctx, true
+	}
+	return &chosen{ctx, id}, true
+}
