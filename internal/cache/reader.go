@@ -127,6 +127,7 @@ func (r *reader) take() (*llm.Event, error) {
 	case r.next < f.first+len(f.events):
 		r.ev = f.events[r.next-f.first] // the flight lets go of its own
 		r.next++
+		r.ev.More = r.next < f.first+len(f.events) || f.end != nil
 		r.read += sizeOf(&r.ev)
 		nudge(f.wake)
 		return &r.ev, nil

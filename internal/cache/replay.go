@@ -42,8 +42,10 @@ func (s *replay) Recv() (*llm.Event, error) {
 	if s.next == len(s.events) {
 		return nil, io.EOF
 	}
+	ev := &s.events[s.next]
 	s.next++
-	return &s.events[s.next-1], nil
+	ev.More = true
+	return ev, nil
 }
 
 // Close does nothing.

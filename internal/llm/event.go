@@ -46,6 +46,10 @@ type Event struct {
 	// TextBytes is how many bytes of answer text an EventRaw carries, as far
 	// as a cheap scan can tell; the estimate for a cancelled stream uses it.
 	TextBytes int
+
+	// More says that the next Recv will not wait: another event is there, or
+	// the end. What this event becomes can then leave together with the next.
+	More bool
 }
 
 // Content reports whether the event is part of the answer: after the first one

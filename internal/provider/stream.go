@@ -120,7 +120,7 @@ func (l *loop) told(err error) error { return disguised(l.status, err) }
 // connection can be used again.
 func (l *loop) finish(more bool) error {
 	l.end = io.EOF
-	if more && !l.closed {
+	if more && !l.closed && !l.rd.Ended() {
 		drain(l.body)
 	}
 	l.release()
@@ -163,81 +163,95 @@ func (l *loop) release() {
 type decodedStream struct {
 	loop
 	dec   dialect.StreamDecoder
-	queue []llm.Event
-	ping  llm.Event
+	queue []llm.Event // what is being delivered
 	at    int
-	last  error // what follows the queue: io.EOF or an error
-	more  bool  // the last event was a terminal one, not the end of the body
+	ahead []llm.Event // what follows it, as far as that was looked at; see ready
+	last  error       // what follows both: io.EOF or an error
+	more  bool        // the last event was a terminal one, not the end of the body
 }
 
 // Recv returns the next canonical event.
 func (s *decodedStream) Recv() (*llm.Event, error) {
 	for {
-		if s.end != nil {
+		switch {
+		case s.end != nil:
 			return nil, s.end
-		}
-		if s.at < len(s.queue) {
+		case s.at < len(s.queue):
+			ev := &s.queue[s.at]
 			s.at++
-			return &s.queue[s.at-1], nil
-		}
-		if s.last != nil {
-			return nil, s.stop()
-		}
-		if s.pull() {
-			s.ping = llm.Event{Kind: llm.EventPing}
-			return &s.ping, nil
+			ev.More = s.ready()
+			return ev, nil
+		case len(s.ahead) > 0:
+			s.queue, s.ahead, s.at = s.ahead, emptied(s.queue), 0
+		case s.last == io.EOF:
+			return nil, s.finish(s.more)
+		case s.last != nil:
+			return nil, s.fail(s.last)
+		default:
+			s.pull()
 		}
 	}
 }
 
-func (s *decodedStream) stop() error {
-	if s.last == io.EOF {
-		return s.finish(s.more)
+// ready reports whether the next Recv returns without waiting for the
+// upstream. It decodes the next event if that is there: what is written for
+// this one shall not wait for the drain behind a terminal one.
+func (s *decodedStream) ready() bool {
+	if s.at < len(s.queue) {
+		return true
 	}
-	return s.fail(s.last)
+	if s.last == nil && s.rd.Buffered() {
+		s.pull()
+	}
+	switch {
+	case len(s.ahead) > 0:
+		return true
+	case s.last == io.EOF:
+		return !s.more || s.rd.Ended()
+	}
+	return s.last != nil
 }
 
-// pull reads one event and fills the queue. It reports whether the event was
-// but a sign of life.
-func (s *decodedStream) pull() (alive bool) {
-	s.emptyQueue()
+// pull reads one event into ahead. One that says no more than that the upstream
+// is alive becomes a ping.
+func (s *decodedStream) pull() {
 	ev, err := s.next()
 	switch {
 	case err == io.EOF:
 		s.finishDecoding(false)
-		return false
+		return
 	case err != nil:
 		s.last = err
-		return false
-	case idle(ev):
-		return true
+		return
+	case !idle(ev):
+		s.ahead, err = s.dec.Decode(s.ahead, ev)
 	}
-	s.queue, err = s.dec.Decode(s.queue, ev)
 	switch {
 	case err == io.EOF || err == nil && isDone(ev.Data):
 		s.finishDecoding(true)
 	case err != nil:
 		s.last = s.told(err)
+	case len(s.ahead) == 0:
+		s.ahead = append(s.ahead, llm.Event{Kind: llm.EventPing})
 	}
-	return s.last == nil && len(s.queue) == 0
 }
 
 // keepQueue is the longest queue that a stream keeps.
 const keepQueue = 64
 
-// emptyQueue lets go of the delivered events.
-func (s *decodedStream) emptyQueue() {
-	clear(s.queue)
-	s.queue, s.at = s.queue[:0], 0
-	if cap(s.queue) > keepQueue {
-		s.queue = nil
+// emptied lets go of delivered events.
+func emptied(queue []llm.Event) []llm.Event {
+	if cap(queue) > keepQueue {
+		return nil
 	}
+	clear(queue)
+	return queue[:0]
 }
 
 func (s *decodedStream) finishDecoding(more bool) {
 	s.more = more
 	var err error
-	if s.queue, err = s.dec.End(s.queue); err != nil {
+	if s.ahead, err = s.dec.End(s.ahead); err != nil {
 		s.last = s.told(err)
 		return
 	}

@@ -69,6 +69,7 @@ func wrongMethod(allow string) func(*exchange) error {
 // not out, as the terminal event of a stream after that, by closing the
 // connection when neither is possible.
 func (x *exchange) fail(err error) {
+	x.sendDue()
 	e := x.classify(err)
 	x.rec.err = e
 	x.noteError(llm.AsError(err))

@@ -51,6 +51,7 @@ type exchange struct {
 	finished  bool // the terminal event is out
 	aborted   bool // the answer cannot be completed: the connection must go
 	buf       []byte
+	due       bool       // buf holds a part of the answer that waits for what follows at once; see relay
 	line      jsonFields // of the access log; here, as it is reached through an interface
 }
 

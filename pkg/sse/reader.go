@@ -100,6 +100,9 @@ func (r *Reader) Next() (Event, error) {
 // from the source: a relay then waits with its flush.
 func (r *Reader) Buffered() bool { return r.advance() && r.scan.pos <= r.maxEvent }
 
+// Ended reports whether the source has been read to its end, or has failed.
+func (r *Reader) Ended() bool { return r.err != nil }
+
 // Release gives the buffer back. The events that the reader returned become
 // invalid, and Next fails from now on. Releasing twice does nothing.
 func (r *Reader) Release() {

@@ -339,6 +339,25 @@ func TestBuffered(t *testing.T) {
 	}
 }
 
+func TestEnded(t *testing.T) {
+	apart := NewReader(strings.NewReader("data: a\n\n"), Options{})
+	together := NewReader(iotest.DataErrReader(strings.NewReader("data: a\n\ndata: b\n\n")), Options{})
+	if apart.Ended() || together.Ended() {
+		t.Error("ended before the first read")
+	}
+	for _, r := range []*Reader{apart, together} {
+		if ev, err := r.Next(); err != nil || string(ev.Data) != "a" {
+			t.Fatalf("%q, %v", ev.Data, err)
+		}
+	}
+	if apart.Ended() || !together.Ended() || !together.Buffered() {
+		t.Errorf("ended %v and %v, buffered %v", apart.Ended(), together.Ended(), together.Buffered())
+	}
+	if _, err := apart.Next(); err != io.EOF || !apart.Ended() {
+		t.Errorf("%v, ended %v", err, apart.Ended())
+	}
+}
+
 // Looking ahead must not disturb the event that the caller holds.
 func TestBufferedKeepsEvent(t *testing.T) {
 	r := NewReader(strings.NewReader("data: a\ndata: b\n\ndata: c\ndata: d\n\n"), Options{})
