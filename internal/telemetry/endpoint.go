@@ -16,9 +16,9 @@ type answerKey struct {
 type Endpoint struct {
 	requests *handles[answerKey, prometheus.Counter]
 	inFlight prometheus.Gauge
-	duration prometheus.Observer
+	duration *timed
 	size     prometheus.Observer
-	overhead prometheus.Observer
+	overhead *timed
 }
 
 // Endpoint returns the handles for a route, named by its pattern.
@@ -27,9 +27,9 @@ func (m *Metrics) Endpoint(route string) *Endpoint { return m.endpoints.get(rout
 func (m *Metrics) newEndpoint(route string) *Endpoint {
 	e := &Endpoint{
 		inFlight: m.httpInFlight,
-		duration: m.httpDuration.WithLabelValues(route),
+		duration: newTimed(m.httpDuration.WithLabelValues(route)),
 		size:     m.httpSize.WithLabelValues(route),
-		overhead: m.overhead.WithLabelValues(route),
+		overhead: newTimed(m.overhead.WithLabelValues(route)),
 	}
 	e.requests = newHandles(func(k answerKey) prometheus.Counter {
 		return m.httpRequests.WithLabelValues(k.method, route, strconv.Itoa(k.status))
@@ -54,10 +54,10 @@ type Answer struct {
 func (e *Endpoint) Ended(a Answer) {
 	e.inFlight.Dec()
 	e.requests.get(answerKey{knownMethod(a.Method), a.Status}).Inc()
-	observe(e.duration, a.Took, a.TraceID)
+	e.duration.observe(a.Took, a.TraceID)
 	e.size.Observe(float64(a.Size))
 	if a.Overhead >= 0 {
-		observe(e.overhead, a.Overhead, a.TraceID)
+		e.overhead.observe(a.Overhead, a.TraceID)
 	}
 }
 

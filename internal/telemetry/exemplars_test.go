@@ -2,9 +2,11 @@ package telemetry
 
 import (
 	"io"
+	"math"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -101,8 +103,48 @@ func TestNativeHistograms(t *testing.T) {
 }
 
 func TestObserveWithoutTraceDoesNotAllocate(t *testing.T) {
-	h := NewMetrics("v", "c").duration.WithLabelValues("p", "m")
-	if n := testing.AllocsPerRun(1000, func() { observe(h, time.Second, "") }); n != 0 {
+	h := newTimed(NewMetrics("v", "c").duration.WithLabelValues("p", "m"))
+	if n := testing.AllocsPerRun(1000, func() { h.observe(time.Second, "") }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+// TestExemplarsAreRationed: a doubling of the duration takes one a second, so a
+// slow request gets its own beside many fast ones; every duration counts.
+func TestExemplarsAreRationed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := NewMetrics("v", "c")
+		h := newTimed(m.duration.WithLabelValues("p", "m"))
+		have := func(id string) bool {
+			body, _ := scrapeAs(t, m, openMetrics)
+			return strings.Contains(body, `trace_id="`+id+`"`)
+		}
+		h.observe(40*time.Millisecond, "first")
+		for range 1000 {
+			h.observe(40*time.Millisecond, "more")
+		}
+		h.observe(20*time.Second, "slow")
+		h.observe(-time.Second, "odd")
+		h.observe(1000*time.Hour, "endless")
+		if !have("first") || have("more") || !have("slow") || !have("endless") {
+			t.Error("not the first of each duration")
+		}
+		time.Sleep(exemplarEvery) // the bubble's clock
+		h.observe(40*time.Millisecond, "later")
+		if have("first") || !have("later") {
+			t.Error("a second later the old one stands")
+		}
+		if body, _ := scrapeAs(t, m, "text/plain"); !strings.Contains(body, `llm_request_duration_seconds_count{model="m",provider="p"} 1005`) {
+			t.Errorf("not every duration counts: %s", body)
+		}
+	})
+}
+
+// TestRationedExemplarsDoNotAllocate: nearly all requests of a busy gateway.
+func TestRationedExemplarsDoNotAllocate(t *testing.T) {
+	h := newTimed(NewMetrics("v", "c").duration.WithLabelValues("p", "m"))
+	h.next[20].Store(math.MaxInt64)
+	if n := testing.AllocsPerRun(1000, func() { h.observe(time.Second, traceA) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 }
@@ -140,11 +182,11 @@ func TestMethodsMakeNoSeries(t *testing.T) {
 
 func BenchmarkObserve(b *testing.B) {
 	classic := prometheus.NewHistogram(prometheus.HistogramOpts{Name: "classic", Buckets: latencyBuckets})
-	ours := NewMetrics("v", "c").duration.WithLabelValues("p", "m")
+	ours := newTimed(NewMetrics("v", "c").duration.WithLabelValues("p", "m"))
 	for name, run := range map[string]func(time.Duration){
 		"classic":  func(d time.Duration) { classic.Observe(d.Seconds()) },
-		"ours":     func(d time.Duration) { observe(ours, d, "") },
-		"exemplar": func(d time.Duration) { observe(ours, d, traceA) },
+		"ours":     func(d time.Duration) { ours.observe(d, "") },
+		"exemplar": func(d time.Duration) { ours.observe(d, traceA) },
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()

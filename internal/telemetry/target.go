@@ -23,7 +23,8 @@ type Target struct {
 	cost     prometheus.Counter
 
 	input, cached, output, reasoning prometheus.Counter
-	duration, firstToken, perToken   prometheus.Observer
+	duration, firstToken             *timed
+	perToken                         prometheus.Observer
 }
 
 // Target returns the handles for a target. Both names must be bounded by the
@@ -43,8 +44,8 @@ func (m *Metrics) newTarget(k targetKey) *Target {
 		cached:     m.tokens.WithLabelValues(p, mo, "cached_input"),
 		output:     m.tokens.WithLabelValues(p, mo, "output"),
 		reasoning:  m.tokens.WithLabelValues(p, mo, "reasoning"),
-		duration:   m.duration.WithLabelValues(p, mo),
-		firstToken: m.firstToken.WithLabelValues(p, mo),
+		duration:   newTimed(m.duration.WithLabelValues(p, mo)),
+		firstToken: newTimed(m.firstToken.WithLabelValues(p, mo)),
 		perToken:   m.perToken.WithLabelValues(p, mo),
 	}
 	t.requests = newHandles(func(o outcomeKey) prometheus.Counter {
@@ -75,9 +76,9 @@ type Call struct {
 // Ended counts one call.
 func (t *Target) Ended(c Call) {
 	t.requests.get(outcomeKey{c.Route, c.Done.Outcome()}).Inc()
-	observe(t.duration, c.Took, c.TraceID)
+	t.duration.observe(c.Took, c.TraceID)
 	if c.FirstToken > 0 {
-		observe(t.firstToken, c.FirstToken, c.TraceID)
+		t.firstToken.observe(c.FirstToken, c.TraceID)
 		if n := c.Done.Usage.Output; n > 1 && c.Done.Err == nil && !c.Done.Gone {
 			t.perToken.Observe((c.Took - c.FirstToken).Seconds() / float64(n-1))
 		}

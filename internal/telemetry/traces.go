@@ -1,10 +1,6 @@
 package telemetry
 
-import (
-	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
-)
+import "github.com/prometheus/client_golang/prometheus"
 
 // SpansDropped declares the counter of spans that never reached the collector,
 // and returns what counts. It must be called once, and what it returns with no
@@ -21,17 +17,4 @@ func (m *Metrics) SpansDropped(reasons []string) func(spans int, reason string) 
 			c.Add(float64(spans))
 		}
 	}
-}
-
-// observe adds a duration to a histogram, with the trace as an exemplar when it
-// is recorded: an exemplar must lead to a trace that exists. Without one it
-// allocates nothing.
-func observe(o prometheus.Observer, d time.Duration, traceID string) {
-	if traceID != "" {
-		if e, ok := o.(prometheus.ExemplarObserver); ok {
-			e.ObserveWithExemplar(d.Seconds(), prometheus.Labels{"trace_id": traceID})
-			return
-		}
-	}
-	o.Observe(d.Seconds())
 }

@@ -84,7 +84,8 @@ func (t *Target) Begin(ctx context.Context, c *llm.Call) (_ context.Context, tra
 	if !span.IsRecording() {
 		return ctx, traced, false
 	}
-	a := append(make([]attribute.KeyValue, 0, 8), t.attrs...)
+	rec := t.tracer.record(ctx, span)
+	a := append(rec.attrs, t.attrs...)
 	a = append(a,
 		attribute.String("gen_ai.operation.name", c.Op.String()),
 		attribute.String("gen_ai.request.model", c.Model),
@@ -93,8 +94,8 @@ func (t *Target) Begin(ctx context.Context, c *llm.Call) (_ context.Context, tra
 	if n := c.Peek.MaxTokens; n > 0 {
 		a = append(a, attribute.Int64("gen_ai.request.max_tokens", n))
 	}
-	span.SetAttributes(a...)
-	return ctx, traced, true
+	rec.attrs = a
+	return rec, traced, true
 }
 
 // carried is a call and room for the headers that most calls have, in one
@@ -125,16 +126,19 @@ func carry(c *llm.Call, parent, state string) *llm.Call {
 // First notes an event of a stream, from its start up to the first piece of
 // content: who answers, and when.
 func (t *Target) First(ctx context.Context, ev *llm.Event) {
-	span := trace.SpanFromContext(ctx)
+	rec := recordingOf(ctx)
+	if rec == nil {
+		return
+	}
 	id, model := ev.ID, ev.Model
 	if ev.Kind == llm.EventRaw {
 		id, model = identity(firstData(ev.Raw))
 	} else if ev.Kind != llm.EventStart {
 		id, model = "", ""
 	}
-	span.SetAttributes(answered(nil, id, model)...)
+	rec.attrs = answered(rec.attrs, id, model)
 	if ev.Content() {
-		span.AddEvent("gateway.first_token")
+		rec.span.AddEvent("gateway.first_token")
 	}
 }
 
@@ -145,8 +149,11 @@ func answered(a []attribute.KeyValue, id, model string) []attribute.KeyValue {
 
 // End ends the span of an attempt. r is nil when there was no reply.
 func (t *Target) End(ctx context.Context, r *llm.Reply, d llm.Done) {
-	span := trace.SpanFromContext(ctx)
-	a := make([]attribute.KeyValue, 0, 12)
+	rec := recordingOf(ctx)
+	if rec == nil {
+		return
+	}
+	a := rec.attrs
 	if r != nil {
 		a = appendString(a, "gateway.upstream.request_id", r.ID)
 		if r.Response != nil {
@@ -167,13 +174,13 @@ func (t *Target) End(ctx context.Context, r *llm.Reply, d llm.Done) {
 			a = append(a, attribute.Int("http.response.status_code", d.Err.Status))
 		}
 		if d.Err.Kind != llm.KindCanceled {
-			span.SetStatus(codes.Error, d.Err.Kind.String())
+			rec.span.SetStatus(codes.Error, d.Err.Kind.String())
 		}
 	case d.Gone:
 		a = append(a, attribute.String("error.type", d.Outcome()))
 	}
-	span.SetAttributes(a...)
-	span.End()
+	rec.attrs = a
+	t.tracer.end(rec)
 }
 
 func appendUsage(a []attribute.KeyValue, u llm.Usage) []attribute.KeyValue {

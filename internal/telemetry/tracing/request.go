@@ -42,13 +42,14 @@ func (t *Tracer) Begin(r *http.Request, title, route string, start time.Time) (c
 		return ctx, skip(ctx).traceID(), false
 	}
 	ctx, span := t.tracer.Start(ctx, title, trace.WithSpanKind(trace.SpanKindServer), trace.WithTimestamp(start))
-	span.SetAttributes(
+	rec := t.record(ctx, span)
+	rec.attrs = append(rec.attrs,
 		attribute.String("http.request.method", r.Method),
 		attribute.String("http.route", route),
 		attribute.String("url.scheme", scheme(r)),
-		attribute.String("network.protocol.version", strconv.Itoa(r.ProtoMajor)+"."+strconv.Itoa(r.ProtoMinor)),
+		attribute.String("network.protocol.version", version(r)),
 	)
-	return ctx, span.SpanContext().TraceID().String(), true
+	return rec, span.SpanContext().TraceID().String(), true
 }
 
 func scheme(r *http.Request) string {
@@ -58,21 +59,28 @@ func scheme(r *http.Request) string {
 	return "http"
 }
 
-// End ends the span that Begin put into ctx.
-func (t *Tracer) End(ctx context.Context, r Request) {
-	span := trace.SpanFromContext(ctx)
-	if skip(ctx) != nil || !span.IsRecording() {
-		return
+// version is the protocol's.
+func version(r *http.Request) string {
+	if r.ProtoMajor == 1 && r.ProtoMinor == 1 {
+		return "1.1" // nearly always
 	}
-	span.SetAttributes(r.attributes()...)
-	if r.Failed {
-		span.SetStatus(codes.Error, r.Kind)
-	}
-	span.End()
+	return strconv.Itoa(r.ProtoMajor) + "." + strconv.Itoa(r.ProtoMinor)
 }
 
-func (r *Request) attributes() []attribute.KeyValue {
-	a := make([]attribute.KeyValue, 0, 16+len(r.Tags))
+// End ends the span that Begin put into ctx.
+func (t *Tracer) End(ctx context.Context, r Request) {
+	rec := recordingOf(ctx)
+	if rec == nil {
+		return
+	}
+	rec.attrs = r.appendTo(rec.attrs)
+	if r.Failed {
+		rec.span.SetStatus(codes.Error, r.Kind)
+	}
+	t.end(rec)
+}
+
+func (r *Request) appendTo(a []attribute.KeyValue) []attribute.KeyValue {
 	a = append(a, attribute.Int("http.response.status_code", r.Status), attribute.Int64("http.response.body.size", r.Size))
 	switch {
 	case r.Kind != "":
@@ -97,8 +105,10 @@ func (r *Request) attributes() []attribute.KeyValue {
 	if r.Cost != nil {
 		a = append(a, attribute.Float64("gateway.cost", r.Cost.Dollars()))
 	}
-	for _, name := range slices.Sorted(maps.Keys(r.Tags)) {
-		a = append(a, attribute.String("gateway.metadata."+name, r.Tags[name]))
+	if len(r.Tags) > 0 {
+		for _, name := range slices.Sorted(maps.Keys(r.Tags)) {
+			a = append(a, attribute.String("gateway.metadata."+name, r.Tags[name]))
+		}
 	}
 	return a
 }

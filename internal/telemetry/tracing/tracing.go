@@ -16,6 +16,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -69,7 +70,8 @@ type Tracer struct {
 	provider *sdktrace.TracerProvider
 	tracer   trace.Tracer
 	sampler  sdktrace.Sampler
-	value    int // bytes of an attribute's value at most; negative = any
+	attrs    sync.Pool // of *[]attribute.KeyValue
+	value    int       // bytes of an attribute's value at most; negative = any
 	context  propagation.TraceContext
 }
 
