@@ -116,3 +116,39 @@ func TestBurstsAreTheSameBytes(t *testing.T) {
 		t.Errorf("%d writes alone, %d in bursts of %d bytes", len(lone), len(burst), len(got))
 	}
 }
+
+// translatedRig answers with equal pieces of text, which come one by one or in
+// one burst.
+func translatedRig(events int, burst bool) *rig {
+	ev := llm.Event{Kind: llm.EventText, Text: " token", More: burst}
+	return newRig(chatPath, chatStream, func(context.Context, *llm.Call) (*llm.Reply, error) {
+		return streamOf(&loop{ev: ev, left: events}, 0), nil
+	})
+}
+
+// A translated stream must not allocate per event either.
+func TestTranslatedStreamAllocations(t *testing.T) {
+	if racing {
+		t.Skip("the race detector makes sync.Pool forget")
+	}
+	for _, burst := range []bool{false, true} {
+		per := func(events int) float64 {
+			return testing.AllocsPerRun(50, translatedRig(events, burst).run)
+		}
+		if few, many := per(10), per(1010); many > few+10 {
+			t.Errorf("burst %v: %v allocations for 10 events, %v for 1,010", burst, few, many)
+		}
+	}
+}
+
+func BenchmarkTranslatedStream(b *testing.B) {
+	for name, burst := range map[string]bool{"alone": false, "burst": true} {
+		b.Run(name, func(b *testing.B) {
+			g := translatedRig(100, burst)
+			b.ReportAllocs()
+			for b.Loop() {
+				g.run()
+			}
+		})
+	}
+}

@@ -51,7 +51,9 @@ type exchange struct {
 	finished  bool // the terminal event is out
 	aborted   bool // the answer cannot be completed: the connection must go
 	buf       []byte
-	due       bool       // buf holds a part of the answer that waits for what follows at once; see relay
+	due       []byte     // events of a translated stream that wait for more; see relay
+	dueBuf    *[]byte    // what due is kept in, while there is something
+	begun     bool       // due holds a part of the answer, or did
 	line      jsonFields // of the access log; here, as it is reached through an interface
 }
 
@@ -107,6 +109,7 @@ func (x *exchange) end() {
 		x.loan = nil // nobody knows who holds what
 	}
 	x.takeBack()
+	x.noneDue()
 	now := time.Now()
 	if x.counted {
 		stats := x.stats(now)

@@ -34,43 +34,22 @@ func (x *exchange) stream(c *clientCall, r *llm.Reply) error {
 	}
 }
 
-// maxDue is from how many bytes on events leave although others are there to
-// leave with them.
-const maxDue = 32 << 10
-
-// keepDue is the largest buffer that a stream keeps while it waits.
-const keepDue = 8 << 10
-
 // relay sends what one event becomes. What comes before the first piece of
-// content waits for it in x.buf, and so does an event for the next one when
+// content waits for it in x.due, and so does an event for the next one when
 // that is here already: a burst leaves in one write and one flush.
 func (x *exchange) relay(enc dialect.StreamEncoder, ev *llm.Event) error {
 	if enc == nil {
 		return x.push(ev.Raw)
 	}
-	x.due = x.due || x.streaming || ev.Content()
-	if !x.due && ev.Kind == llm.EventPing {
+	x.begun = x.begun || ev.Content()
+	if !x.begun && ev.Kind == llm.EventPing {
 		return nil
 	}
-	x.buf = enc.Append(x.buf, ev)
-	if !x.due || ev.More && len(x.buf) < maxDue {
+	x.due = enc.Append(x.room(), ev)
+	if !x.begun || ev.More && len(x.due) < maxDue {
 		return nil
 	}
 	return x.sendDue()
-}
-
-// sendDue sends what waits in x.buf for more to come.
-func (x *exchange) sendDue() error {
-	if !x.due {
-		return x.writeErr
-	}
-	x.due = false
-	err := x.push(x.buf)
-	x.buf = x.buf[:0]
-	if cap(x.buf) > keepDue {
-		x.buf = nil // a stream that waits shall not hold what a burst needed
-	}
-	return err
 }
 
 // encoder returns what translates the stream, nil when its bytes pass through.
@@ -137,23 +116,13 @@ func (x *exchange) flush() error {
 // endStream writes the normal end. There is no flush: net/http sends the event
 // together with the end of the body when the handler returns.
 func (x *exchange) endStream(enc dialect.StreamEncoder) error {
-	if !x.streaming && !x.due {
+	if !x.streaming && !x.begun {
 		return llm.Errorf(llm.KindUpstreamError, "the provider sent an empty stream")
 	}
 	x.finished = true
 	if enc == nil {
 		return nil // the upstream's own end has passed through
 	}
-	x.buf = enc.AppendEnd(x.buf, x.fillFacts(http.StatusOK))
-	if x.due && len(x.buf) >= corkFrom {
-		return x.sendDue()
-	}
-	x.due = false
-	if x.streaming {
-		x.extend(time.Now())
-	} else {
-		x.startStream()
-	}
-	x.send(x.buf)
-	return x.writeErr
+	x.due = enc.AppendEnd(x.room(), x.fillFacts(http.StatusOK))
+	return x.sendLast()
 }
