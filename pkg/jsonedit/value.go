@@ -49,6 +49,17 @@ func String(raw []byte, at Span) (string, error) {
 	return string(unescape(make([]byte, 0, len(body)), body, math.MaxInt)), nil
 }
 
+// StringEnd returns the offset behind the string whose opening quote is at
+// raw[at], -1 when no valid string stands there. Bytes that are not UTF-8 are
+// as valid as they are to String.
+func StringEnd(raw []byte, at int) int {
+	if at < 0 || at >= len(raw) || raw[at] != '"' {
+		return -1
+	}
+	s := scanner{raw: raw}
+	return s.str(at)
+}
+
 // Int64 returns the value at a span, or a *TypeError when it is no integer or
 // does not fit. A number such as 100.0 or 1e3 is an integer, as JSON does not
 // tell the forms apart and some clients write them so.

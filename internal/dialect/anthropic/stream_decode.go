@@ -32,6 +32,9 @@ type streamDecoder struct {
 	refusal  string
 	usage    usage
 	told     llm.Usage // the count told last
+
+	form     lenient.Form // of the last delta
+	formType string       // its type
 }
 
 type blockKind uint8
@@ -70,6 +73,11 @@ func (d *streamDecoder) Decode(dst []llm.Event, ev sse.Event) ([]llm.Event, erro
 	}
 	if d.stopped || string(data) == "[DONE]" { // some hosts end as OpenAI does
 		return dst, nil
+	}
+	if d.kind != blockOther {
+		if text, ok := d.form.Text(data); ok {
+			return d.said(dst, d.formType, text), nil
+		}
 	}
 	var at [evCount]jsonedit.Span
 	if err := lenient.Find(data, eventNames, at[:]); err != nil {
@@ -196,17 +204,37 @@ func (d *streamDecoder) delta(dst []llm.Event, data []byte, ev *[evCount]jsonedi
 	}
 	var at [dltCount]jsonedit.Span
 	lenient.Members(v, deltaNames, at[:])
-	switch lenient.Word(v, at[dltType], deltaTypes) {
+	typ, text := lenient.Word(v, at[dltType], deltaTypes), jsonedit.Span{}
+	switch typ {
 	case "text_delta":
-		return d.text(dst, lenient.Text(v, at[dltText]))
+		text = at[dltText]
 	case "input_json_delta":
-		return d.piece(dst, lenient.Text(v, at[dltJSON]))
+		text = at[dltJSON]
 	case "thinking_delta":
-		return d.think(dst, &llm.Reasoning{Text: lenient.Text(v, at[dltThinking])})
+		text = at[dltThinking]
 	case "signature_delta":
-		return d.think(dst, &llm.Reasoning{Signature: lenient.Text(v, at[dltSignature])})
+		text = at[dltSignature]
+	default:
+		return dst
 	}
-	return dst
+	if t := lenient.Present(v, text); t != nil && d.form.Learns() {
+		d.form.Learn(data, t)
+		d.formType = typ
+	}
+	return d.said(dst, typ, lenient.Text(v, text))
+}
+
+// said gives the text of a delta.
+func (d *streamDecoder) said(dst []llm.Event, typ, text string) []llm.Event {
+	switch typ {
+	case "text_delta":
+		return d.text(dst, text)
+	case "input_json_delta":
+		return d.piece(dst, text)
+	case "thinking_delta":
+		return d.think(dst, &llm.Reasoning{Text: text})
+	}
+	return d.think(dst, &llm.Reasoning{Signature: text})
 }
 
 func (d *streamDecoder) piece(dst []llm.Event, s string) []llm.Event {

@@ -30,6 +30,9 @@ type streamDecoder struct {
 	index int  // the provider's number of it
 	open  bool // the block may go on
 	usage llm.Usage
+
+	said []byte       // the content of the last chunk, when that is a string
+	form lenient.Form // of the last chunk that was nothing but content
 }
 
 // streamCall is a tool call of which pieces have come.
@@ -53,6 +56,10 @@ func (d *streamDecoder) Decode(dst []llm.Event, ev sse.Event) ([]llm.Event, erro
 		}
 		return d.finish(dst), nil
 	}
+	if text, ok := d.form.Text(data); ok && string(ev.Name) != "error" {
+		d.content = true
+		return append(dst, llm.Event{Kind: llm.EventText, Text: text}), nil
+	}
 	var a answer
 	err := a.parse(data)
 	switch {
@@ -67,6 +74,7 @@ func (d *streamDecoder) Decode(dst []llm.Event, ev sse.Event) ([]llm.Event, erro
 var doneMark = []byte("[DONE]")
 
 func (d *streamDecoder) chunk(dst []llm.Event, a *answer) []llm.Event {
+	plain := d.started && d.form.Learns()
 	if !d.started {
 		id, model := lenient.Text(a.raw, a.at[bodyID]), lenient.Text(a.raw, a.at[bodyModel])
 		if id != "" || model != "" || a.choice != nil {
@@ -74,29 +82,49 @@ func (d *streamDecoder) chunk(dst []llm.Event, a *answer) []llm.Event {
 			dst = append(dst, llm.Event{Kind: llm.EventStart, ID: id, Model: model})
 		}
 	}
+	before := len(dst)
 	dst = d.delta(dst, a.message())
+	said := d.said
+	d.said = nil // it belongs to the event
 	if s := a.native(); s != "" {
 		d.native, d.finished = s, true
+		plain = false
 	}
-	return d.usageEvent(dst, a)
+	var u llm.Usage
+	if a.usage(&u) {
+		return d.count(dst, u)
+	}
+	if plain && len(dst) == before+1 && dst[before].Kind == llm.EventText {
+		d.form.Learn(a.raw, said)
+	}
+	return dst
 }
 
 func (d *streamDecoder) usageEvent(dst []llm.Event, a *answer) []llm.Event {
 	var u llm.Usage
-	if !a.usage(&u) || u == d.usage {
+	if !a.usage(&u) {
+		return dst
+	}
+	return d.count(dst, u)
+}
+
+func (d *streamDecoder) count(dst []llm.Event, u llm.Usage) []llm.Event {
+	if u == d.usage {
 		return dst
 	}
 	d.usage = u
-	return append(dst, llm.Event{Kind: llm.EventUsage, Usage: &u})
+	told := u // a copy, so that u need not be on the heap
+	return append(dst, llm.Event{Kind: llm.EventUsage, Usage: &told})
 }
 
 func (d *streamDecoder) delta(dst []llm.Event, v []byte) []llm.Event {
 	var at [msgCount]jsonedit.Span
 	lenient.Members(v, messageNames, at[:])
 	before := len(dst)
+	d.said = nil
 	dst = d.reasoning(dst, v, &at)
 	if c := lenient.Present(v, at[msgContent]); len(c) > 2 {
-		dst = d.said(dst, c)
+		dst = d.words(dst, c)
 	}
 	if s := lenient.Text(v, at[msgRefusal]); s != "" {
 		dst = append(dst, llm.Event{Kind: llm.EventRefusal, Text: s})
@@ -109,8 +137,9 @@ func (d *streamDecoder) delta(dst []llm.Event, v []byte) []llm.Event {
 	return dst
 }
 
-func (d *streamDecoder) said(dst []llm.Event, content []byte) []llm.Event {
+func (d *streamDecoder) words(dst []llm.Event, content []byte) []llm.Event {
 	if content[0] == '"' {
+		d.said = content
 		return d.textEvent(dst, lenient.Text(content, jsonedit.Span{Start: 0, End: len(content)}))
 	}
 	said, thought := contentParts(content)
