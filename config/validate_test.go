@@ -161,6 +161,8 @@ func TestValidation(t *testing.T) {
 		{"tolerance", "overload: {tolerance: 1}", "gw.yaml:1: overload.tolerance: must be above 1"},
 		{"traces", "telemetry: {traces: {endpoint: otel:4318}}", "gw.yaml:1: telemetry.traces.endpoint: must be an address that begins with http:// or https://"},
 		{"trace headers", `telemetry: {traces: {headers: {a: "b\n` + leak + `"}}}`, "gw.yaml:1: telemetry.traces.headers.a: holds a line break"},
+		{"recorded words, too few", "telemetry:\n  log_bodies_max: 255", "gw.yaml:2: telemetry.log_bodies_max: must be from 256 to 1048576 bytes"},
+		{"recorded words, too many", "telemetry: {log_bodies_max: 2MiB}", "gw.yaml:1: telemetry.log_bodies_max: must be from 256 to 1048576 bytes"},
 		{"traces' time", "telemetry: {traces: {timeout: 0}}", "gw.yaml:1: telemetry.traces.timeout: must be above zero"},
 		{"webhook", "webhooks: [{url: 'hooks.example/" + leak + "'}]", "gw.yaml:1: webhooks[0].url: must be an address that begins with http:// or https://"},
 		{"webhook without an address", "webhooks: [{events: [circuit_opened]}]", "gw.yaml:1: webhooks[0].url: must be an address that begins with http:// or https://"},

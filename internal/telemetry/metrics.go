@@ -144,9 +144,14 @@ func (m *Metrics) histogramVec(name, help string, buckets []float64, labels ...s
 	return v
 }
 
-// Handler serves the metrics to Prometheus (text or OpenMetrics, as asked).
+// maxScrapes bounds the scrapes that are answered at once: each holds all the
+// metrics while a scraper that hangs does not read them.
+const maxScrapes = 16
+
+// Handler serves the metrics to Prometheus (text, OpenMetrics or, with native
+// histograms, protobuf, as asked). More scrapes at once than it takes get 503.
 func (m *Metrics) Handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{EnableOpenMetrics: true, Registry: m.registry})
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{EnableOpenMetrics: true, Registry: m.registry, MaxRequestsInFlight: maxScrapes})
 }
 
 // Registry returns the registry, for tests and for the collectors of others.

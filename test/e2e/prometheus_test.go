@@ -37,9 +37,30 @@ func TestPrometheus(t *testing.T) {
 	}
 }
 
+// TestNativeHistograms: a Prometheus that asks for protobuf is served native
+// histograms.
+func TestNativeHistograms(t *testing.T) {
+	p := startPair(t)
+	for range 5 {
+		post(t, p.gw.base+"/v1/generate", `{"prompt":"hello","stream":true}`).Body.Close()
+	}
+	prom := startPrometheus(t, strings.TrimPrefix(p.gw.base, "http://"), "--enable-feature=native-histograms")
+	for query, want := range map[string]string{
+		`histogram_count(http_request_duration_seconds{route="/v1/generate"})`:                  "5",
+		`histogram_count(llm_request_duration_seconds)`:                                         "5",
+		`histogram_count(llm_time_to_first_token_seconds)`:                                      "5",
+		`histogram_sum(gateway_overhead_seconds{route="/v1/generate"}) > bool 0`:                "1",
+		`histogram_quantile(0.9, http_request_duration_seconds{route="/v1/generate"}) > bool 0`: "1",
+	} {
+		if got := prom.await(t, query, want); got != want {
+			t.Errorf("%s = %q, want %s", query, got, want)
+		}
+	}
+}
+
 type prometheus struct{ base string }
 
-func startPrometheus(t *testing.T, scrape string) prometheus {
+func startPrometheus(t *testing.T, scrape string, args ...string) prometheus {
 	t.Helper()
 	path, err := exec.LookPath("prometheus")
 	if err != nil {
@@ -51,8 +72,8 @@ func startPrometheus(t *testing.T, scrape string) prometheus {
 		t.Fatal(err)
 	}
 	addr := freeAddr(t)
-	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), path, "--config.file="+filepath.Join(dir, "prometheus.yml"),
-		"--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+addr, "--log.level=error")
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), path, append(args, "--config.file="+filepath.Join(dir, "prometheus.yml"),
+		"--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+addr, "--log.level=error")...)
 	out := &lockedBuffer{}
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Start(); err != nil {

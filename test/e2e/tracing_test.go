@@ -126,6 +126,7 @@ providers:
 models:
   chat: {targets: [{provider: up, model: good}]}
   both: {targets: [{provider: up, model: bad}, {provider: up, model: good}]}
+  told: {targets: [{provider: up, model: good}], log_bodies: true}
 `
 	if err := os.WriteFile(filepath.Join(dir, "gw.yaml"), []byte(conf), 0o600); err != nil {
 		t.Fatal(err)
@@ -139,7 +140,12 @@ models:
 // tracedPost sends one request below a span of the client's.
 func tracedPost(t *testing.T, base, trace, body string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), "POST", base+"/v1/chat/completions", strings.NewReader(body))
+	tracedTo(t, base+"/v1/chat/completions", trace, body)
+}
+
+func tracedTo(t *testing.T, url, trace, body string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), "POST", url, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -263,14 +269,74 @@ func TestDeadCollector(t *testing.T) {
 	defer upstream.Close()
 	gw := traceGateway(t, upstream.URL, collector.URL)
 	began := time.Now()
-	for range 1500 { // two spans each: more than queue and batch hold
-		tracedPost(t, gw.base, "", `{"model":"chat","messages":[{"role":"user","content":"x"}]}`)
+	ask := func(times int) {
+		for range times {
+			tracedPost(t, gw.base, "", `{"model":"chat","messages":[{"role":"user","content":"x"}]}`)
+		}
 	}
+	ask(1500) // two spans each: more than queue and batch hold
 	if took := time.Since(began); took > 30*time.Second {
 		t.Errorf("1500 requests took %v", took)
 	}
 	text := openMetrics(t, gw.base)
 	if i := strings.Index(text, `gateway_trace_spans_dropped_total{reason="queue_full"} `); i < 0 || strings.HasPrefix(text[i:], `gateway_trace_spans_dropped_total{reason="queue_full"} 0`) {
 		t.Error("no dropped span was counted")
+	}
+	held := gw.memory(t, "VmRSS")
+	ask(3000)
+	if now := gw.memory(t, "VmRSS"); now > held+24<<20 {
+		t.Errorf("with the queue full the gateway grew on, from %d to %d MB", held>>20, now>>20)
+	}
+}
+
+// TestContentEvent: of a route that asks for it, a collector receives what was
+// said as one event on the request's span, whole, streamed and in a batch, with
+// keys hidden; of other routes nothing (TestTraces).
+func TestContentEvent(t *testing.T) {
+	rec := &receiver{}
+	upstream, collector := httptest.NewServer(&upstreamWithTrace{}), httptest.NewServer(rec)
+	defer upstream.Close()
+	defer collector.Close()
+	gw := traceGateway(t, upstream.URL, collector.URL)
+	const asks = `{"model":"told","messages":[{"role":"user","content":"secret question, sk-test-0000000000000000"}]`
+	for _, tc := range []struct {
+		name, trace, path, body string
+		spans, events           int
+	}{
+		{"unary", "0af7651916cd43dd8448eb211c800011", "/v1/chat/completions", asks + "}", 2, 1},
+		{"stream", "0af7651916cd43dd8448eb211c800012", "/v1/chat/completions", asks + `,"stream":true}`, 2, 1},
+		{"messages", "0af7651916cd43dd8448eb211c800013", "/v1/messages", asks + `,"max_tokens":9}`, 2, 1},
+		{"batch", "0af7651916cd43dd8448eb211c800014", "/v1/generate/batch", `{"requests":[` + asks + "}," + asks + `}]}`, 3, 2},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			tracedTo(t, gw.base+tc.path, tc.trace, tc.body)
+			events := 0
+			for _, s := range rec.await(t, tc.trace, tc.spans) {
+				for _, e := range s.Events().All() {
+					if e.Name() != "gen_ai.client.inference.operation.details" {
+						continue
+					}
+					events++
+					said := func(name string) string { v, _ := e.Attributes().Get(name); return v.AsString() }
+					in, out := said("gen_ai.input.messages"), said("gen_ai.output.messages")
+					if s.Kind() != ptrace.SpanKindServer || said("gen_ai.operation.name") != "chat" ||
+						!strings.HasPrefix(in, `[{"role":"user","parts":[{"type":"text","content":"secret question, `) ||
+						out != `[{"role":"assistant","parts":[{"type":"text","content":"secret answer"}],"finish_reason":"stop"}]` {
+						t.Errorf("input %s\noutput %s", in, out)
+					}
+					if strings.Contains(in, "sk-test-0000") {
+						t.Errorf("a key in %s", in)
+					}
+				}
+				for k, v := range s.Attributes().All() {
+					if strings.Contains(v.AsString(), "secret") {
+						t.Errorf("content in attribute %s", k)
+					}
+				}
+			}
+			if events != tc.events {
+				t.Errorf("%d events, want %d", events, tc.events)
+			}
+		})
 	}
 }
