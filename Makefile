@@ -39,12 +39,31 @@ fmt: ## format the code
 	gofmt -w $$(git ls-files '*.go')
 
 .PHONY: lint
-lint: ## format check, vet, staticcheck, shell scripts, YAML
+lint: lint-format lint-vet lint-static lint-shell lint-yaml lint-openapi ## format check, vet, staticcheck, shell scripts, YAML, OpenAPI
+
+.PHONY: lint-format
+lint-format:
 	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "gofmt would change:"; echo "$$out"; exit 1; fi
+
+.PHONY: lint-vet
+lint-vet:
 	go vet ./...
+
+.PHONY: lint-static
+lint-static:
 	$(TOOL) staticcheck ./...
-	@if command -v shellcheck >/dev/null; then shellcheck .ci/run .ci/gotest $$(git ls-files '*.sh'); else echo "skipped: shellcheck is not installed"; fi
+
+.PHONY: lint-shell
+lint-shell:
+	@if command -v shellcheck >/dev/null; then shellcheck $$(git ls-files '*.sh' .ci); else echo "skipped: shellcheck is not installed"; fi
+
+.PHONY: lint-yaml
+lint-yaml:
 	@if command -v yamllint >/dev/null; then yamllint -s -d '{extends: relaxed, rules: {line-length: disable}}' $$(git ls-files '*.yml' '*.yaml'); else echo "skipped: yamllint is not installed; the tests still refuse malformed YAML and keys that come twice"; fi
+
+.PHONY: lint-openapi
+lint-openapi: ## the description of the API, by the validator of kin-openapi
+	$(TOOL) validate internal/server/openapi.yaml
 
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
@@ -52,6 +71,10 @@ GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 lint-security: ## gosec, bodyclose, noctx, errorlint, sloglint; builds the linter on first use, in minutes
 	@test -x .bin/golangci-lint || GOBIN=$(CURDIR)/.bin CGO_ENABLED=0 go install $(GOLANGCI)
 	.bin/golangci-lint run --timeout 10m ./...
+
+.PHONY: lint-can-fail
+lint-can-fail: ## gives every check a sample that it must refuse
+	@.ci/lint-can-fail
 
 .PHONY: modules
 modules: ## the module files are tidy, and the modules are what their checksums say
@@ -73,7 +96,7 @@ bench-once: ## run every micro-benchmark once, so that none rots
 	@go test -run '^$$' -bench . -benchtime 1x ./... | grep -E '^(Benchmark|FAIL|panic|---)' | awk '/^Benchmark/{n++; next} {print} END{print n " benchmarks ran"}'
 
 .PHONY: check
-check: lint modules lint-security lint-workflows test bench-once ## what CI runs before the end-to-end tests; fuzz seeds, secrets, licences and documents are among the tests
+check: lint modules lint-security lint-workflows lint-can-fail test bench-once ## what CI runs before the end-to-end tests; fuzz seeds, secrets, licences and documents are among the tests
 
 .PHONY: e2e
 e2e: build ## end-to-end: the running binary, real SDKs, real Prometheus; installs what it needs
@@ -130,9 +153,10 @@ lint-deploy: ## what is shipped to run the gateway: rules, dashboard, manifests,
 	@.ci/gotest -count=1 ./deploy
 
 .PHONY: lint-workflows
-lint-workflows: ## actionlint over the GitHub workflows; builds it on first use
+lint-workflows: ## actionlint over the GitHub workflows, all actions pinned by digest; builds it on first use
 	@test -x .bin/actionlint || GOBIN=$(CURDIR)/.bin CGO_ENABLED=0 go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 	.bin/actionlint .github/workflows/*.yml
+	@if grep -nE '^[^#]*uses:' .github/workflows/*.yml | grep -vE 'uses: +(\./|[^ ]+@[0-9a-f]{40} +# v[0-9])'; then echo "these actions are not pinned by digest"; exit 1; fi
 
 .PHONY: e2e-kubernetes
 e2e-kubernetes: ## the manifests against a real API server; builds it once, in minutes
