@@ -37,7 +37,7 @@ type Request struct {
 // Begin starts the server span of a request, below the span that its headers
 // name. The span lives in the context; sampled says whether it is recorded.
 func (t *Tracer) Begin(r *http.Request, title, route string, start time.Time) (ctx context.Context, traceID string, sampled bool) {
-	ctx, sampled = t.decide(t.parent(r.Context(), r.Header), r.Context(), title)
+	ctx, sampled = t.decide(r, title)
 	if !sampled {
 		return ctx, skip(ctx).traceID(), false
 	}
@@ -69,6 +69,9 @@ func version(r *http.Request) string {
 
 // End ends the span that Begin put into ctx.
 func (t *Tracer) End(ctx context.Context, r Request) {
+	if _, ok := ctx.(*skipped); ok {
+		return // most requests: no need to look further up
+	}
 	rec := recordingOf(ctx)
 	if rec == nil {
 		return

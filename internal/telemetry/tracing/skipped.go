@@ -5,7 +5,9 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"math/rand/v2"
+	"net/http"
 
+	"go.opentelemetry.io/otel/propagation"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 )
@@ -90,19 +92,26 @@ func (ids) NewIDs(ctx context.Context) (trace.TraceID, trace.SpanID) {
 // NewSpanID returns the id of a further span.
 func (ids) NewSpanID(context.Context, trace.TraceID) trace.SpanID { return newSpanID() }
 
-// decide asks the sampler about a request. ctx holds the span that its headers
-// name, if they do. The context that it returns is the skipped one, or that
-// under which the SDK makes the span.
-func (t *Tracer) decide(ctx, plain context.Context, title string) (_ context.Context, recorded bool) {
-	psc := trace.SpanContextFromContext(ctx)
+// decide asks the sampler about a request, below the span that its headers name
+// (W3C Trace Context), if they name one; baggage is not taken in. The context
+// that it returns is the skipped one, or that under which the SDK makes the
+// span. Without such a header nothing is looked for in the request's context,
+// whose values are many.
+func (t *Tracer) decide(r *http.Request, title string) (_ context.Context, recorded bool) {
+	ctx, above := r.Context(), t.root
+	if r.Header["Traceparent"] != nil {
+		ctx = t.context.Extract(ctx, propagation.HeaderCarrier(r.Header))
+		above = ctx
+	}
+	psc := trace.SpanContextFromContext(above)
 	id := psc.TraceID()
 	if !id.IsValid() {
 		id = newTraceID()
 	}
-	d := t.sampler.ShouldSample(sdktrace.SamplingParameters{ParentContext: ctx, TraceID: id, Name: title, Kind: trace.SpanKindServer})
+	d := t.sampler.ShouldSample(sdktrace.SamplingParameters{ParentContext: above, TraceID: id, Name: title, Kind: trace.SpanKindServer})
 	switch {
 	case d.Decision == sdktrace.Drop:
-		return newSkipped(plain, id, psc.TraceFlags(), d.Tracestate), false
+		return newSkipped(r.Context(), id, psc.TraceFlags(), d.Tracestate), false
 	case psc.TraceID().IsValid():
 		return ctx, true
 	}

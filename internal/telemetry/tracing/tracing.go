@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -70,8 +69,9 @@ type Tracer struct {
 	provider *sdktrace.TracerProvider
 	tracer   trace.Tracer
 	sampler  sdktrace.Sampler
-	attrs    sync.Pool // of *[]attribute.KeyValue
-	value    int       // bytes of an attribute's value at most; negative = any
+	root     context.Context // holds no span
+	attrs    sync.Pool       // of *[]attribute.KeyValue
+	value    int             // bytes of an attribute's value at most; negative = any
 	context  propagation.TraceContext
 }
 
@@ -100,7 +100,7 @@ func newTracer(ctx context.Context, o Options, sampler sdktrace.Sampler, exporte
 			exporter: exporter, queue: o.Queue, batch: o.Batch, interval: o.Interval, timeout: o.Timeout, dropped: o.Dropped, log: o.Logger,
 		})),
 	)
-	return &Tracer{provider: p, sampler: sampler, value: limits.AttributeValueLengthLimit, tracer: p.Tracer(scope, trace.WithInstrumentationVersion(o.Version))}
+	return &Tracer{provider: p, sampler: sampler, root: ctx, value: limits.AttributeValueLengthLimit, tracer: p.Tracer(scope, trace.WithInstrumentationVersion(o.Version))}
 }
 
 func (o Options) withDefaults() Options {
@@ -162,13 +162,4 @@ func newSampler(name string, ratio float64) (sdktrace.Sampler, error) {
 		return sdktrace.ParentBased(sdktrace.TraceIDRatioBased(ratio)), nil
 	}
 	return nil, fmt.Errorf("there is no sampler %q", name)
-}
-
-// parent returns ctx with the span that the headers of a request name (W3C
-// Trace Context), if they name one. Baggage is not taken in.
-func (t *Tracer) parent(ctx context.Context, h http.Header) context.Context {
-	if h["Traceparent"] == nil {
-		return ctx
-	}
-	return t.context.Extract(ctx, propagation.HeaderCarrier(h))
 }
