@@ -96,7 +96,7 @@ bench-once: ## run every micro-benchmark once, so that none rots
 	@go test -run '^$$' -bench . -benchtime 1x ./... | grep -E '^(Benchmark|FAIL|panic|---)' | awk '/^Benchmark/{n++; next} {print} END{print n " benchmarks ran"}'
 
 .PHONY: check
-check: lint modules lint-security lint-workflows lint-can-fail test bench-once ## what CI runs before the end-to-end tests; fuzz seeds, secrets, licences and documents are among the tests
+check: lint modules lint-security lint-workflows lint-can-fail lint-manifests test bench-once ## what CI runs before the end-to-end tests; fuzz seeds, secrets, licences and documents are among the tests
 
 .PHONY: e2e
 e2e: build ## end-to-end: the running binary, real SDKs, real Prometheus; installs what it needs
@@ -151,6 +151,10 @@ docs: ## write the generated documents and manifests anew; make check compares t
 .PHONY: lint-deploy
 lint-deploy: ## what is shipped to run the gateway: rules, dashboard, manifests, compose
 	@.ci/gotest -count=1 ./deploy
+
+.PHONY: lint-manifests
+lint-manifests: ## strict decode of every Kubernetes manifest into the types of its API
+	@cd test/manifests && ../../.ci/gotest -count=1 ./...
 
 .PHONY: lint-workflows
 lint-workflows: ## actionlint over the GitHub workflows, all actions pinned by digest; builds it on first use
