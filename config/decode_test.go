@@ -35,7 +35,7 @@ func TestStrictYAML(t *testing.T) {
 		{"null value", "limits: {rps: ~}", []string{"gw.yaml:1: limits.rps: has no value; give one or delete the line"}},
 		{"feature without a body", "models:\n  m:\n    cache:", []string{"gw.yaml:3: models.m.cache: has nothing below it; write {} for its defaults or delete the line"}},
 		{"recording", "models: {m: {log_bodies: sometimes}}", []string{`gw.yaml:1: models.m.log_bodies: "sometimes" is not true or false`}},
-		{"recorded words", "telemetry: {log_bodies_max: much}", []string{`gw.yaml:1: telemetry.log_bodies_max: "much" is not`}},
+		{"recorded words", "telemetry: {log_bodies_max: much}", []string{`gw.yaml:1: telemetry.log_bodies_max: "much" is not a size; write whole bytes or a unit, as 65536, 64KiB or 16MiB`}},
 		{"number", "limits: {rps: fast}", []string{`gw.yaml:1: limits.rps: "fast" is not a number`}},
 		{"not a number", "limits: {rps: .nan}", []string{`gw.yaml:1: limits.rps: ".nan" is not a number`}},
 		{"infinite number", "limits: {rps: Inf}", []string{`gw.yaml:1: limits.rps: "Inf" is not a number`}},
