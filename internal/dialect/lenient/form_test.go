@@ -26,12 +26,11 @@ func read(data []byte) (text string, raw []byte, ok bool) {
 func learned(t testing.TB, data string) *Form {
 	t.Helper()
 	f := &Form{}
-	_, raw, ok := read([]byte(data))
+	whole := []byte(data)
+	_, raw, ok := read(whole)
 	if !ok {
 		t.Fatalf("%s is no event", data)
 	}
-	whole := []byte(data)
-	_, raw, _ = read(whole)
 	f.Learn(whole, raw)
 	return f
 }
