@@ -14,7 +14,7 @@ import (
 // Providers lists the accounts by name.
 func (v inspector) Providers(ctx context.Context) ([]admin.Provider, error) {
 	cfg := v.snap().cfg
-	spent, err := v.accountMoney(ctx, cfg)
+	inUse, err := v.accountUse(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -22,7 +22,7 @@ func (v inspector) Providers(ctx context.Context) ([]admin.Provider, error) {
 	circuits := v.a.state.circuits.all()
 	for _, name := range slices.Sorted(maps.Keys(cfg.Providers)) {
 		p := cfg.Providers[name]
-		row := admin.Provider{Name: name, Type: string(p.Type), Credentials: len(p.Keys), Targets: v.targets(name, circuits), Limits: v.accountLimits(name, p.Limits, spent)}
+		row := admin.Provider{Name: name, Type: string(p.Type), Credentials: len(p.Keys), Targets: v.targets(name, circuits), Limits: accountLimits(inUse[name])}
 		if u, err := url.Parse(p.BaseURL); err == nil {
 			row.Host = u.Host
 		}
@@ -31,9 +31,9 @@ func (v inspector) Providers(ctx context.Context) ([]admin.Provider, error) {
 	return out, nil
 }
 
-// accountMoney reads what was spent of the budgets of accounts, by their names.
-func (v inspector) accountMoney(ctx context.Context, cfg *config.Config) (map[string]*limits.Reading, error) {
-	rules := providerRules(cfg)
+// accountUse reads what is in use of the limits of accounts, by their names.
+func (v inspector) accountUse(ctx context.Context, cfg *config.Config) (map[string]*limits.Reading, error) {
+	rules := accountRules(cfg)
 	reader, ok := v.a.limits.(limitReader)
 	if !ok || len(rules) == 0 {
 		return nil, nil
@@ -54,21 +54,22 @@ func (v inspector) accountMoney(ctx context.Context, cfg *config.Config) (map[st
 }
 
 // accountLimits returns nil for an account without a limit.
-func (v inspector) accountLimits(name string, l config.ProviderLimits, spent map[string]*limits.Reading) *admin.AccountLimits {
-	money := spent[name]
-	if l.RPS <= 0 && l.Concurrency <= 0 && l.TPM <= 0 && money == nil {
+func accountLimits(now *limits.Reading) *admin.AccountLimits {
+	if now == nil {
 		return nil
 	}
-	row := &admin.AccountLimits{RPS: l.RPS, Concurrency: l.Concurrency}
-	g, _ := v.a.state.gates.peek(name) // nil before the first call that leads there
-	now := g.State()
-	row.Burst, row.Left, row.InFlight = now.Burst, now.Left, now.InFlight
-	if l.TPM > 0 {
-		row.Tokens = &admin.LimitTokens{TPM: l.TPM, Used: now.TokensUsed, Remaining: max(l.TPM-now.TokensUsed, 0), ResetMS: now.TokensReset.Milliseconds()}
+	r := &now.Rule
+	row := &admin.AccountLimits{RPS: r.RPS, Concurrency: r.Concurrency}
+	if r.RPS > 0 {
+		row.Burst, row.Left = now.Burst, int(now.RequestsLeft)
 	}
-	if money != nil {
-		row.Day, row.Month = budgetView(money.Rule.Day, money.Day, money.DayReset), budgetView(money.Rule.Month, money.Month, money.MonthReset)
+	if r.Concurrency > 0 {
+		row.InFlight = now.InFlight
 	}
+	if r.TPM > 0 {
+		row.Tokens = &admin.LimitTokens{TPM: r.TPM, Used: now.TokensUsed, Remaining: max(r.TPM-now.TokensUsed, 0), ResetMS: now.TokensReset.Milliseconds()}
+	}
+	row.Day, row.Month = budgetView(r.Day, now.Day, now.DayReset), budgetView(r.Month, now.Month, now.MonthReset)
 	return row
 }
 

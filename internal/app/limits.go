@@ -73,13 +73,12 @@ func (a *App) limiter(cfg *config.Config, table *route.Table) *limits.Limiter {
 	return limits.New(o)
 }
 
-// limitRules collects the limits of a configuration. Of provider accounts it has
-// the budgets: their other limits are the chains'.
+// limitRules collects the limits of a configuration.
 func (a *App) limitRules(cfg *config.Config) limits.Rules {
 	def := cfg.Limits.BudgetAlerts
 	r := limits.Rules{
 		Gateway: limitRule(cfg.Limits, def), Tenants: map[string]limits.Rule{}, Keys: map[string]limits.Rule{}, Routes: map[string]limits.Rule{},
-		Providers: providerRules(cfg),
+		Providers: accountRules(cfg),
 	}
 	if a.redis == nil {
 		// The server's own bucket is all there is to the rate of one process.

@@ -6,7 +6,6 @@ import (
 
 	"github.com/llm-gateway/llm-gateway/config"
 	"github.com/llm-gateway/llm-gateway/internal/chain"
-	"github.com/llm-gateway/llm-gateway/internal/limits"
 	"github.com/llm-gateway/llm-gateway/internal/llm"
 	"github.com/llm-gateway/llm-gateway/internal/route"
 	"github.com/llm-gateway/llm-gateway/internal/service"
@@ -45,7 +44,7 @@ func (r *registry[O, V]) get(name string, o O, mk func() V) V {
 // state is what the targets of all snapshots share.
 type state struct {
 	circuits registry[config.Breaker, *breaker.Breaker]
-	gates    registry[chain.GateOptions, *chain.Gate]
+	gates    registry[string, *chain.Gate]
 	budgets  registry[config.Retry, *chain.RetryBudget]
 	health   registry[string, *route.Health] // made anew with other credentials
 	guards   registry[config.Overload, *service.Guard]
@@ -116,8 +115,7 @@ func (t *targets) chain(k chainKey) llm.Provider {
 		Retry:    t.retry(k, p, watch),
 		Circuit:  t.circuit(k, p.Breaker, watch),
 		Timeout:  timeouts(p),
-		Limit:    t.limit(k.provider, p.Limits),
-		Spend:    t.spend(k.provider, p.Limits, record),
+		Limit:    t.limit(k.provider, p.Limits, record),
 	}
 	t.a.trace(&o, p)
 	made := chain.Build(t.providers[k.provider], o)
@@ -125,18 +123,6 @@ func (t *targets) chain(k chainKey) llm.Provider {
 		return chain.NewDrain(made, t.a.drainer)
 	}
 	return made
-}
-
-// limit keeps an account's rate, tokens and slots. A reload that leaves their
-// settings as they are leaves what is in use of them, too.
-func (t *targets) limit(name string, l config.ProviderLimits) chain.LimitOptions {
-	o := chain.GateOptions{RPS: l.RPS, Burst: l.Burst, Concurrency: l.Concurrency, TPM: l.TPM}
-	if l.RPS <= 0 && l.Concurrency <= 0 && l.TPM <= 0 {
-		return chain.LimitOptions{}
-	}
-	return chain.LimitOptions{
-		MaxWait: orNever(l.MaxWait), Estimate: limits.Estimate, Gate: t.a.state.gates.get(name, o, func() *chain.Gate { return chain.NewGate(o) }),
-	}
 }
 
 func (t *targets) retry(k chainKey, p *config.Provider, watch *targetObserver) chain.RetryOptions {

@@ -52,7 +52,7 @@ var rooms = map[string][]string{
 // library but what stands beside them.
 var stdlibOnly = map[string][]string{
 	"internal/llm": nil, "internal/service": nil, "internal/route": nil, "internal/dialect": nil, "internal/catalog": nil,
-	"internal/provider": nil, "internal/server": {"golang.org/x/time/rate"}, "internal/chain": {"golang.org/x/time/rate"},
+	"internal/provider": nil, "internal/server": {"golang.org/x/time/rate"}, "internal/chain": nil,
 	"internal/telemetry": {"github.com/prometheus/client_golang/", "go.opentelemetry.io/otel/"},
 	"internal/auth":      {"github.com/go-jose/go-jose/v4"},
 	"internal/limits":    {"github.com/redis/go-redis/v9"},

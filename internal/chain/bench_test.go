@@ -26,7 +26,7 @@ func fullOptions() Options {
 		Provider: "p", Observer: n, Attempts: n,
 		Retry:   RetryOptions{Observer: n, Budget: NewRetryBudget(BudgetOptions{})},
 		Circuit: breaker.New(breaker.Options{}),
-		Limit:   LimitOptions{Gate: NewGate(GateOptions{RPS: 1e9, Concurrency: 1000}), Observer: n},
+		Limit:   newAccount(rule{RPS: 1e9, Concurrency: 1000}).limit(LimitOptions{Observer: n}),
 	}
 }
 

@@ -18,8 +18,7 @@ type Options struct {
 
 	Retry   RetryOptions
 	Circuit *breaker.Breaker // the target's; nil = none
-	Spend   SpendOptions     // no Admit = no budget
-	Limit   LimitOptions     // no Gate = none; Provider is filled in
+	Limit   LimitOptions     // no Admit = none
 	Timeout TimeoutOptions
 }
 
@@ -31,12 +30,8 @@ func Build(p llm.Provider, o Options) llm.Provider {
 		p = NewTrace(p, TraceOptions{Tracer: o.Tracer})
 	}
 	p = NewTimeout(p, o.Timeout)
-	if o.Limit.Gate != nil {
-		o.Limit.Provider = o.Provider
+	if o.Limit.Admit != nil {
 		p = NewLimit(p, o.Limit)
-	}
-	if o.Spend.Admit != nil {
-		p = NewSpend(p, o.Spend)
 	}
 	if o.Circuit != nil {
 		p = NewBreaker(p, BreakerOptions{Provider: o.Provider, Circuit: o.Circuit, Events: o.Events})

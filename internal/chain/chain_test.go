@@ -108,16 +108,16 @@ type world struct {
 	attempts attempts
 	retries  retryLog
 	circuit  *breaker.Breaker
-	gate     *Gate
+	gate     *account
 }
 
 func (w *world) build(p llm.Provider, change func(o *Options)) llm.Provider {
 	w.circuit = breaker.New(breaker.Options{})
-	w.gate = NewGate(GateOptions{RPS: 1000, Concurrency: 4})
+	w.gate = newAccount(rule{RPS: 1000, Concurrency: 4})
 	o := Options{
 		Provider: "p", Observer: &w.calls, Attempts: &w.attempts,
 		Retry:   RetryOptions{Backoff: jitter(longest), Observer: &w.retries},
-		Circuit: w.circuit, Limit: LimitOptions{Gate: w.gate},
+		Circuit: w.circuit, Limit: w.gate.limit(LimitOptions{}),
 	}
 	if change != nil {
 		change(&o)
@@ -133,8 +133,8 @@ func (w *world) check(t *testing.T, outcome string, attempts ...string) {
 	if got := w.attempts.outcomes(); !slices.Equal(got, attempts) {
 		t.Errorf("the attempts ended %v, want %v", got, attempts)
 	}
-	if w.gate.InFlight() != 0 {
-		t.Errorf("%d slots are held", w.gate.InFlight())
+	if w.gate.inFlight() != 0 {
+		t.Errorf("%d slots are held", w.gate.inFlight())
 	}
 }
 
@@ -155,8 +155,8 @@ func TestChainRecovers(t *testing.T) {
 		start := time.Now()
 		r, err := w.build(up, nil).Do(t.Context(), streamCall())
 		succeeded(t, r, err)
-		if w.gate.InFlight() != 1 {
-			t.Errorf("%d slots held during the stream", w.gate.InFlight())
+		if w.gate.inFlight() != 1 {
+			t.Errorf("%d slots held during the stream", w.gate.inFlight())
 		}
 		if s, err := drain(r); s != "ab" || err != io.EOF {
 			t.Errorf("read %q, %v", s, err)
@@ -230,9 +230,9 @@ func TestChainGoesElsewhereAtOnce(t *testing.T) {
 				o.Circuit.Report(ticket, breaker.Failure)
 			}, llm.KindOverloaded},
 			{"account limit", answers, func(_ *world, o *Options) {
-				g := NewGate(GateOptions{Concurrency: 1})
-				g.enter(claim{})
-				o.Limit = LimitOptions{Gate: g, MaxWait: -1}
+				g := newAccount(rule{Concurrency: 1})
+				_, _, _ = g.admit(t.Context(), nil)
+				o.Limit = g.limit(LimitOptions{MaxWait: -1})
 			}, llm.KindUpstreamRateLimited},
 			{"no time", answers, nil, llm.KindTimeout},
 			{"long Retry-After", failsAfter(llm.KindUpstreamRateLimited, time.Minute), nil, llm.KindUpstreamRateLimited},
@@ -268,7 +268,7 @@ func TestEveryAttemptPaysTheLimit(t *testing.T) {
 		var w world
 		up := plays(fails(llm.KindUpstreamError), fails(llm.KindUpstreamError), answers)
 		p := w.build(up, func(o *Options) {
-			o.Limit = LimitOptions{Gate: NewGate(GateOptions{RPS: 1})}
+			o.Limit = newAccount(rule{RPS: 1}).limit(LimitOptions{})
 			o.Retry.Backoff = jitter(shortest)
 		})
 		start := time.Now()
@@ -331,8 +331,8 @@ func TestChainUnderLoad(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if len(w.calls.list) != 300 || w.calls.inFlight != 0 || w.gate.InFlight() != 0 {
-			t.Errorf("%d calls ended, %d in flight, %d slots held", len(w.calls.list), w.calls.inFlight, w.gate.InFlight())
+		if len(w.calls.list) != 300 || w.calls.inFlight != 0 || w.gate.inFlight() != 0 {
+			t.Errorf("%d calls ended, %d in flight, %d slots held", len(w.calls.list), w.calls.inFlight, w.gate.inFlight())
 		}
 		if len(w.attempts.list) != i {
 			t.Errorf("%d attempts made, %d recorded", i, len(w.attempts.list))

@@ -43,18 +43,18 @@ var drainUsage = step{ev: llm.Event{Kind: llm.EventUsage, Usage: &llm.Usage{Inpu
 type left struct {
 	done  llm.Done
 	ended time.Duration // after the client's leaving
-	gate  *Gate
+	gate  *account
 	log   *drainLog
 }
 
 // leave has a client read one event and leave in some way.
 func leave(t *testing.T, o DrainerOptions, next do, how func(r *llm.Reply, cancel context.CancelFunc)) left {
 	t.Helper()
-	l := left{gate: NewGate(GateOptions{Concurrency: 1}), log: &drainLog{}}
+	l := left{gate: newAccount(rule{Concurrency: 1}), log: &drainLog{}}
 	o.Observer = l.log
 	d := NewDrainer(o)
 	defer d.Close(t.Context())
-	p := NewDrain(Build(next, Options{Limit: LimitOptions{Gate: l.gate}, Timeout: TimeoutOptions{Idle: time.Hour, Stream: -1}}), d)
+	p := NewDrain(Build(next, Options{Limit: l.gate.limit(LimitOptions{}), Timeout: TimeoutOptions{Idle: time.Hour, Stream: -1}}), d)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	r, err := p.Do(ctx, streamCall())
@@ -113,8 +113,8 @@ func TestDrain(t *testing.T) {
 				if l.done.Usage.Source != tc.source || (l.done.Outcome() == "client_gone") != gone || l.ended != tc.after {
 					t.Errorf("%s with %+v after %v", l.done.Outcome(), l.done.Usage, l.ended)
 				}
-				if !slices.Equal(l.log.results(), tc.want) || l.log.begun != len(tc.want) || l.gate.InFlight() != 0 {
-					t.Errorf("%v, %d begun, %d in flight", l.log.ended, l.log.begun, l.gate.InFlight())
+				if !slices.Equal(l.log.results(), tc.want) || l.log.begun != len(tc.want) || l.gate.inFlight() != 0 {
+					t.Errorf("%v, %d begun, %d in flight", l.log.ended, l.log.begun, l.gate.inFlight())
 				}
 			})
 		})
@@ -127,8 +127,8 @@ func TestDrainHoldsItsSlots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &drainLog{}
 		d := NewDrainer(DrainerOptions{Most: 2, Observer: log})
-		g := NewGate(GateOptions{Concurrency: 9})
-		p := NewDrain(NewLimit(NewAttempts(streams(text("a"), drainUsage.in(10*sec)), AttemptsOptions{}), LimitOptions{Gate: g}), d)
+		g := newAccount(rule{Concurrency: 9})
+		p := NewDrain(NewLimit(NewAttempts(streams(text("a"), drainUsage.in(10*sec)), AttemptsOptions{}), g.limit(LimitOptions{})), d)
 		var told []string
 		var mu sync.Mutex
 		for range 3 {
@@ -149,14 +149,14 @@ func TestDrainHoldsItsSlots(t *testing.T) {
 			}
 		}
 		mu.Lock()
-		if g.InFlight() != 2 || !slices.Equal(told, []string{"client_gone unknown"}) {
-			t.Errorf("%d in flight; %v", g.InFlight(), told)
+		if g.inFlight() != 2 || !slices.Equal(told, []string{"client_gone unknown"}) {
+			t.Errorf("%d in flight; %v", g.inFlight(), told)
 		}
 		mu.Unlock()
 		time.Sleep(11 * sec)
 		synctest.Wait()
-		if g.InFlight() != 0 || len(told) != 3 || told[1] != "client_gone reported" || len(d.slots) != 0 {
-			t.Errorf("%d in flight; %v; %d slots", g.InFlight(), told, len(d.slots))
+		if g.inFlight() != 0 || len(told) != 3 || told[1] != "client_gone reported" || len(d.slots) != 0 {
+			t.Errorf("%d in flight; %v; %d slots", g.inFlight(), told, len(d.slots))
 		}
 		d.Close(t.Context())
 		if got := log.results(); !slices.Equal(got, []string{DrainRefused, DrainComplete, DrainComplete}) && !slices.Equal(got, []string{DrainRefused, DrainRefused, DrainComplete, DrainComplete}) {

@@ -55,23 +55,23 @@ func TestSlotIsFreedExactlyOnce(t *testing.T) {
 		{"reading on after close", streams(text("a")), func(r *llm.Reply) { _ = r.Close(); end(r) }},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			g := NewGate(GateOptions{Concurrency: 3})
-			p := NewLimit(NewAttempts(tc.next, AttemptsOptions{}), LimitOptions{Gate: g, MaxWait: -1})
-			other, err := NewLimit(streams(text("x")), LimitOptions{Gate: g}).Do(t.Context(), streamCall())
+			g := newAccount(rule{Concurrency: 3})
+			p := NewLimit(NewAttempts(tc.next, AttemptsOptions{}), g.limit(LimitOptions{MaxWait: -1}))
+			other, err := NewLimit(streams(text("x")), g.limit(LimitOptions{})).Do(t.Context(), streamCall())
 			succeeded(t, other, err) // holds a slot of its own, which must stay held
 			r, err := p.Do(t.Context(), streamCall())
 			if tc.use != nil {
-				if g.InFlight() != 2 {
-					t.Fatalf("%d in flight during the stream", g.InFlight())
+				if g.inFlight() != 2 {
+					t.Fatalf("%d in flight during the stream", g.inFlight())
 				}
 				tc.use(succeeded(t, r, err))
 			}
-			if g.InFlight() != 1 {
-				t.Errorf("%d in flight, want the other one alone", g.InFlight())
+			if g.inFlight() != 1 {
+				t.Errorf("%d in flight, want the other one alone", g.inFlight())
 			}
 			_ = other.Close()
-			if g.InFlight() != 0 {
-				t.Errorf("%d in flight at the end", g.InFlight())
+			if g.inFlight() != 0 {
+				t.Errorf("%d in flight at the end", g.inFlight())
 			}
 		})
 	}
@@ -103,8 +103,8 @@ func TestWaitForASlotIsBounded(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var log heldLog
-				g := NewGate(GateOptions{Concurrency: 1})
-				p := NewLimit(NewAttempts(streams(text("a")), AttemptsOptions{}), LimitOptions{Provider: "p", Gate: g, MaxWait: tc.maxWait, Observer: &log})
+				g := newAccount(rule{Concurrency: 1})
+				p := NewLimit(NewAttempts(streams(text("a")), AttemptsOptions{}), g.limit(LimitOptions{MaxWait: tc.maxWait, Observer: &log}))
 				first, err := p.Do(t.Context(), streamCall())
 				succeeded(t, first, err)
 				time.AfterFunc(tc.frees, func() { _ = first.Close() })
@@ -127,13 +127,13 @@ func TestWaitForASlotIsBounded(t *testing.T) {
 					}
 					_ = r.Close()
 				} else if e := failed(t, err, tc.kind); tc.kind == llm.KindUpstreamRateLimited &&
-					(e.RetryAfter != sec || e.Provider != "p" || e.Attempts != 0 || e.Message != "the limit of concurrent requests for this provider account is reached") {
+					(e.RetryAfter != sec || e.Provider != "p" || e.Attempts != 0 || e.Message != "concurrency") {
 					t.Errorf("got %+v", e)
 				}
 				pass(tc.frees)
 				synctest.Wait()
-				if g.InFlight() != 0 {
-					t.Errorf("%d in flight", g.InFlight())
+				if g.inFlight() != 0 {
+					t.Errorf("%d in flight", g.inFlight())
 				}
 			})
 		})
@@ -143,8 +143,8 @@ func TestWaitForASlotIsBounded(t *testing.T) {
 func TestPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log heldLog
-		g := NewGate(GateOptions{RPS: 2, Burst: 2, Concurrency: 10})
-		p := NewLimit(NewAttempts(do(answers), AttemptsOptions{}), LimitOptions{Provider: "p", Gate: g, MaxWait: 600 * time.Millisecond, Observer: &log})
+		g := newAccount(rule{RPS: 2, Burst: 2, Concurrency: 10})
+		p := NewLimit(NewAttempts(do(answers), AttemptsOptions{}), g.limit(LimitOptions{MaxWait: 600 * time.Millisecond, Observer: &log}))
 		start := time.Now()
 		for i, want := range []time.Duration{0, 0, 500 * time.Millisecond, sec} {
 			r, err := p.Do(t.Context(), unaryCall())
@@ -160,18 +160,18 @@ func TestPace(t *testing.T) {
 
 func TestPaceRefusesHonestly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := NewGate(GateOptions{RPS: 0.5, Concurrency: 10}) // burst is rounded up to 1
-		p := NewLimit(do(answers), LimitOptions{Provider: "p", Gate: g})
+		g := newAccount(rule{RPS: 0.5, Concurrency: 10}) // burst is rounded up to 1
+		p := NewLimit(do(answers), g.limit(LimitOptions{}))
 		r, err := p.Do(t.Context(), unaryCall())
 		succeeded(t, r, err)
 		start := time.Now()
 		for range 5 { // a refusal takes nothing from those who come later
 			_, err = p.Do(t.Context(), unaryCall())
 			e := failed(t, err, llm.KindUpstreamRateLimited)
-			if e.RetryAfter != 2*sec || e.Message != "the limit of requests per second for this provider account is reached" {
+			if e.RetryAfter != 2*sec {
 				t.Errorf("got %+v", e)
 			}
-			if g.InFlight() != 0 {
+			if g.inFlight() != 0 {
 				t.Fatal("a refused call keeps its slot")
 			}
 		}
@@ -186,8 +186,8 @@ func TestPaceRefusesHonestly(t *testing.T) {
 
 func TestPaceWatchesTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := NewGate(GateOptions{RPS: 1, Concurrency: 5})
-		p := NewLimit(do(answers), LimitOptions{Gate: g, MaxWait: time.Minute})
+		g := newAccount(rule{RPS: 1, Concurrency: 5})
+		p := NewLimit(do(answers), g.limit(LimitOptions{MaxWait: time.Minute}))
 		r, err := p.Do(t.Context(), unaryCall())
 		succeeded(t, r, err)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -195,8 +195,8 @@ func TestPaceWatchesTheContext(t *testing.T) {
 		start := time.Now()
 		_, err = p.Do(ctx, unaryCall())
 		failed(t, err, llm.KindCanceled)
-		if time.Since(start) != 300*time.Millisecond || g.InFlight() != 0 {
-			t.Errorf("%v, %d in flight", time.Since(start), g.InFlight())
+		if time.Since(start) != 300*time.Millisecond || g.inFlight() != 0 {
+			t.Errorf("%v, %d in flight", time.Since(start), g.inFlight())
 		}
 		r, err = p.Do(t.Context(), unaryCall()) // the turn was given back
 		if succeeded(t, r, err); time.Since(start) != sec {
@@ -210,16 +210,16 @@ func TestOnePatienceForBothLimits(t *testing.T) {
 		maxWait time.Duration
 		kind    llm.Kind
 		after   time.Duration
-	}{{900 * time.Millisecond, llm.KindUpstreamRateLimited, 600 * time.Millisecond}, {sec, 0, sec}} {
+	}{{900 * time.Millisecond, llm.KindUpstreamRateLimited, 0}, {sec, 0, sec}} {
 		synctest.Test(t, func(t *testing.T) {
-			g := NewGate(GateOptions{RPS: 1, Burst: 2, Concurrency: 1})
-			p := NewLimit(streams(text("a")), LimitOptions{Gate: g, MaxWait: tc.maxWait})
+			g := newAccount(rule{RPS: 1, Burst: 2, Concurrency: 1})
+			p := NewLimit(streams(text("a")), g.limit(LimitOptions{MaxWait: tc.maxWait}))
 			for range 2 { // the slot is free again, the pace used up
 				r, err := p.Do(t.Context(), streamCall())
 				_ = succeeded(t, r, err).Close()
 			}
-			g.slots <- struct{}{}
-			time.AfterFunc(600*time.Millisecond, g.release)
+			g.flying++
+			time.AfterFunc(600*time.Millisecond, func() { g.Spend(llm.Done{}, 0); g.gate.freed() })
 			start := time.Now()
 			r, err := p.Do(t.Context(), streamCall())
 			if took := time.Since(start); took != tc.after {
@@ -229,11 +229,11 @@ func TestOnePatienceForBothLimits(t *testing.T) {
 				_ = succeeded(t, r, err).Close()
 				return
 			}
-			if e := failed(t, err, tc.kind); e.RetryAfter != 400*time.Millisecond {
+			if e := failed(t, err, tc.kind); e.RetryAfter != sec {
 				t.Errorf("got %+v", e)
 			}
-			if g.InFlight() != 0 {
-				t.Errorf("%d in flight", g.InFlight())
+			if pass(sec); g.inFlight() != 0 {
+				t.Errorf("%d in flight", g.inFlight())
 			}
 		})
 	}
@@ -243,7 +243,7 @@ func TestNeverMoreInFlightThanSlots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const slots = 7
 		var now, most, served atomic.Int64
-		g := NewGate(GateOptions{Concurrency: slots})
+		g := newAccount(rule{Concurrency: slots})
 		p := NewLimit(do(func(ctx context.Context, c *llm.Call) (*llm.Reply, error) {
 			n := now.Add(1)
 			defer now.Add(-1)
@@ -251,7 +251,7 @@ func TestNeverMoreInFlightThanSlots(t *testing.T) {
 			}
 			served.Add(1)
 			return late(100*time.Millisecond, answers)(ctx, c)
-		}), LimitOptions{Gate: g})
+		}), g.limit(LimitOptions{}))
 		var wg sync.WaitGroup
 		var refused atomic.Int64
 		for range 200 {
@@ -267,28 +267,17 @@ func TestNeverMoreInFlightThanSlots(t *testing.T) {
 		if most.Load() != slots || served.Load() < 70 || served.Load() > 77 || served.Load()+refused.Load() != 200 {
 			t.Errorf("%d at once, %d served, %d refused", most.Load(), served.Load(), refused.Load())
 		}
-		if g.InFlight() != 0 {
-			t.Errorf("%d in flight", g.InFlight())
+		if g.inFlight() != 0 {
+			t.Errorf("%d in flight", g.inFlight())
 		}
 	})
-}
-
-func TestNoGateNoLimit(t *testing.T) {
-	for _, g := range []*Gate{nil, {}, NewGate(GateOptions{})} {
-		p := NewLimit(do(answers), LimitOptions{Gate: g})
-		for range 1000 {
-			if _, err := p.Do(t.Context(), unaryCall()); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
 }
 
 func TestTheWaitIsCountedInAnErrorToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		shared := &llm.Error{Kind: llm.KindUpstreamError, Upstream: sec}
-		g := NewGate(GateOptions{RPS: 1})
-		p := NewLimit(do(func(context.Context, *llm.Call) (*llm.Reply, error) { return nil, shared }), LimitOptions{Gate: g, MaxWait: 5 * sec})
+		g := newAccount(rule{RPS: 1})
+		p := NewLimit(do(func(context.Context, *llm.Call) (*llm.Reply, error) { return nil, shared }), g.limit(LimitOptions{MaxWait: 5 * sec}))
 		_, _ = p.Do(t.Context(), unaryCall())
 		_, err := p.Do(t.Context(), unaryCall())
 		if e := failed(t, err, llm.KindUpstreamError); e.Upstream != 2*sec || shared.Upstream != sec {

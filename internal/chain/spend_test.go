@@ -1,48 +1,12 @@
 package chain
 
 import (
-	"context"
-	"sync"
 	"testing"
 	"testing/synctest"
 
 	"github.com/llm-gateway/llm-gateway/internal/llm"
 	"github.com/llm-gateway/llm-gateway/pkg/breaker"
 )
-
-// purse is a budget for tests: a token costs one, and most is what may be spent.
-type purse struct {
-	mu     sync.Mutex
-	most   llm.Money
-	spent  llm.Money
-	flying int
-	ended  int
-}
-
-var errSpent = llm.Errorf(llm.KindBudgetExceeded, "the provider p has spent its budget")
-
-func (p *purse) options() SpendOptions {
-	return SpendOptions{
-		Admit: func(context.Context, *llm.Call) (Expense, error) {
-			p.mu.Lock()
-			defer p.mu.Unlock()
-			if p.spent >= p.most {
-				return nil, errSpent
-			}
-			p.flying++
-			return p, nil
-		},
-		Cost: func(_ *llm.Call, d llm.Done) llm.Money { return llm.Money(d.Usage.Total() + d.TextBytes) },
-	}
-}
-
-func (p *purse) Spend(cost llm.Money) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.flying--
-	p.ended++
-	p.spent += cost
-}
 
 // TestAnAttemptIsSpentExactlyOnce: however it ends, with what it has cost.
 func TestAnAttemptIsSpentExactlyOnce(t *testing.T) {
@@ -66,8 +30,8 @@ func TestAnAttemptIsSpentExactlyOnce(t *testing.T) {
 		{"end, then close", streams(text("abc"), usage), func(r *llm.Reply) { end(r); _ = r.Close(); end(r) }, 73},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			p := &purse{most: 1000}
-			r, err := NewSpend(NewAttempts(tc.next, AttemptsOptions{}), p.options()).Do(t.Context(), streamCall())
+			p := newAccount(rule{Money: 1000})
+			r, err := NewLimit(NewAttempts(tc.next, AttemptsOptions{}), p.limit(LimitOptions{})).Do(t.Context(), streamCall())
 			if tc.use != nil {
 				if succeeded(t, r, err); p.flying != 1 || p.spent != 0 {
 					t.Fatalf("%d in flight, %d spent during the stream", p.flying, p.spent)
@@ -81,12 +45,12 @@ func TestAnAttemptIsSpentExactlyOnce(t *testing.T) {
 	}
 }
 
-// TestSpendGivesBackInAPanic: of what stands below it in the chain.
-func TestSpendGivesBackInAPanic(t *testing.T) {
-	p := &purse{most: 1}
+// TestPanicGivesBack: of what stands below it in the chain.
+func TestPanicGivesBack(t *testing.T) {
+	p := newAccount(rule{Money: 1})
 	func() {
 		defer func() { _ = recover() }()
-		_, _ = NewSpend(do(panics), p.options()).Do(t.Context(), unaryCall())
+		_, _ = NewLimit(do(panics), p.limit(LimitOptions{})).Do(t.Context(), unaryCall())
 		t.Error("no panic")
 	}()
 	if p.flying != 0 || p.ended != 1 {
@@ -95,14 +59,15 @@ func TestSpendGivesBackInAPanic(t *testing.T) {
 }
 
 // TestSpentMoneyIsNobodysFailure: no attempt, no retry, no failure of the target
-// for its circuit, no slot taken; another target may be asked.
+// for its circuit, no wait; another target may be asked.
 func TestSpentMoneyIsNobodysFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var w world
-		p, circuit, gate := &purse{}, breaker.New(breaker.Options{MinRequests: 1}), NewGate(GateOptions{Concurrency: 1, RPS: 1e-6, Burst: 1, TPM: 100})
+		p, circuit := newAccount(rule{Money: 1}), breaker.New(breaker.Options{MinRequests: 1})
+		p.spent = 1
 		up := plays(answers)
 		c := w.build(up, func(o *Options) {
-			o.Spend, o.Circuit, o.Limit = p.options(), circuit, LimitOptions{Gate: gate, MaxWait: -1, Estimate: guess(100, 0)}
+			o.Circuit, o.Limit = circuit, p.limit(LimitOptions{})
 		})
 		for range 10 {
 			_, err := c.Do(t.Context(), unaryCall())
@@ -113,8 +78,8 @@ func TestSpentMoneyIsNobodysFailure(t *testing.T) {
 		if s := circuit.Snapshot(); up.asked() != 0 || len(w.attempts.list)+len(w.retries.kinds) != 0 || s.State != breaker.Closed || s.Failures != 0 {
 			t.Errorf("asked %d times, %d attempts, %d retries, circuit %+v", up.asked(), len(w.attempts.list), len(w.retries.kinds), s)
 		}
-		p.most = 1
-		r, err := c.Do(t.Context(), unaryCall()) // nothing was taken of the other limits
+		p.spent = 0
+		r, err := c.Do(t.Context(), unaryCall())
 		succeeded(t, r, err)
 	})
 }
@@ -130,8 +95,8 @@ func TestEveryAttemptIsSpent(t *testing.T) {
 			asked int
 			spent llm.Money
 		}{{1000, 3, 27}, {20, 2, 20}, {10, 1, 10}} {
-			p, up := &purse{most: tc.most}, plays(halfway, halfway, answers)
-			c := w.build(up, func(o *Options) { o.Spend = p.options(); o.Retry.Backoff = jitter(shortest) })
+			p, up := newAccount(rule{Money: tc.most}), plays(halfway, halfway, answers)
+			c := w.build(up, func(o *Options) { o.Limit = p.limit(LimitOptions{}); o.Retry.Backoff = jitter(shortest) })
 			_, err := c.Do(t.Context(), streamCall())
 			if up.asked() != tc.asked || p.spent != tc.spent || p.flying != 0 || p.ended != tc.asked {
 				t.Errorf("budget %d: asked %d times, %d spent by %d, %d in flight: %v", tc.most, up.asked(), p.spent, p.ended, p.flying, err)
@@ -145,11 +110,11 @@ func TestEveryAttemptIsSpent(t *testing.T) {
 	})
 }
 
-// TestSpendAllocatesNothing of its own for a whole answer.
-func TestSpendAllocatesNothing(t *testing.T) {
-	p := &purse{most: 1 << 60}
-	o, next, c := p.options(), unaryStub(), unaryCall()
-	s := NewSpend(next, o)
+// TestLimitAllocatesNothing of its own for a whole answer.
+func TestLimitAllocatesNothing(t *testing.T) {
+	p := newAccount(rule{Money: 1 << 60, RPS: 1e9, Concurrency: 9, Tokens: 1 << 60, Each: 1})
+	next, c := unaryStub(), unaryCall()
+	s := NewLimit(next, p.limit(LimitOptions{}))
 	bare := testing.AllocsPerRun(200, func() { doUnary(t, next, t.Context(), c) })
 	if n := testing.AllocsPerRun(200, func() { doUnary(t, s, t.Context(), c) }); n > bare {
 		t.Errorf("%v allocations, %v without", n, bare)

@@ -1,6 +1,6 @@
 // Package limits bounds what callers use: requests per second, tokens per
 // minute, requests in flight, and money per day and month, each for the whole
-// gateway, a tenant, a key and a route; and the money of provider accounts.
+// gateway, a tenant, a key, a route and a provider account.
 //
 // A call reserves before it is made and settles when it has ended. A Limiter
 // holds the rules of one configuration; the Engine behind it holds the counters

@@ -13,8 +13,14 @@ import (
 const DefaultOutput = 1024
 
 // Engine keeps the counters. Memory and Redis are the engines; one may serve
-// many Limiters, one after the other or at once.
+// many Limiters and Accounts, one after the other or at once.
 type Engine interface {
+	counter
+	reader
+}
+
+// counter counts.
+type counter interface {
 	// bind prepares a subject; counters of the same scope and name go on.
 	bind(s *Subject)
 	// take reserves for all of the lease's subjects or for none. An error says
@@ -22,8 +28,6 @@ type Engine interface {
 	take(ctx context.Context, l *Lease) (refusal, error)
 	// settle ends a reservation that take has made.
 	settle(l *Lease, u used)
-
-	reader
 }
 
 // reader tells what is in use of a subject's limits.
@@ -82,7 +86,7 @@ func New(o Options) *Limiter {
 	l.routes = l.subjects(ScopeRoute, o.Rules.Routes)
 	for name, r := range o.Rules.Providers {
 		if r.budgeted() {
-			l.spends = append(l.spends, bound(o.Engine, providerSubject(name, r)))
+			l.spends = append(l.spends, bound(o.Engine, newSubject(ScopeProvider, name, r)))
 		}
 	}
 	l.free = l.Unlimited()

@@ -18,6 +18,9 @@ func (s *Subject) who() string {
 // err makes the error that the client sees.
 func (r refusal) err() *llm.Error {
 	s := r.subject
+	if s.Scope == ScopeProvider && r.limit.String() != "" {
+		return r.accountErr()
+	}
 	e := &llm.Error{Kind: llm.KindRateLimited, RetryAfter: max(r.wait, time.Millisecond)}
 	switch r.limit {
 	case LimitRequests:
@@ -37,6 +40,21 @@ func (r refusal) err() *llm.Error {
 		e.Kind = llm.KindBudgetExceeded
 		e.Message = llm.Errorf(e.Kind, "%s has spent its budget of %s dollars for this month (UTC)", s.who(), s.Rule.Month).Message
 	}
+	return e
+}
+
+// accountErr is what the provider itself would answer a moment later: the client
+// sees 429, the service another target.
+func (r refusal) accountErr() *llm.Error {
+	what := "concurrent requests"
+	switch r.limit {
+	case LimitRequests:
+		what = "requests per second"
+	case LimitTokens:
+		what = "tokens per minute"
+	}
+	e := llm.Errorf(llm.KindUpstreamRateLimited, "the limit of %s for this provider account is reached", what)
+	e.RetryAfter = max(r.wait, time.Millisecond)
 	return e
 }
 

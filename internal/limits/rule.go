@@ -36,7 +36,7 @@ const (
 
 	scopes // their number: a call has at most one subject of each
 
-	// ScopeProvider is that of an attempt, which has no other; see ProviderBudget.
+	// ScopeProvider is that of an attempt, which has no other; see Account.
 	ScopeProvider = scopes
 )
 
@@ -64,8 +64,8 @@ type Rules struct {
 	Keys    map[string]Rule // by the caller's name
 	Routes  map[string]Rule
 
-	// Providers are not met by calls: a ProviderBudget admits their attempts. Here
-	// they are known for Spendings.
+	// Providers are not met by calls: an Account admits their attempts. Here they
+	// are known for Spendings.
 	Providers map[string]Rule
 }
 
@@ -120,6 +120,20 @@ const (
 	LimitDay
 	LimitMonth
 )
+
+// String returns the limit's name as the configuration has it; "" for those that
+// waiting does not help against.
+func (l Limit) String() string {
+	switch l {
+	case LimitRequests:
+		return "rps"
+	case LimitTokens:
+		return "tpm"
+	case LimitConcurrency:
+		return "concurrency"
+	}
+	return ""
+}
 
 // refusal says which limit was in the way, and for how long.
 type refusal struct {

@@ -14,13 +14,13 @@ import (
 	"github.com/llm-gateway/llm-gateway/internal/llm"
 )
 
-func acme(e Engine, r Rule) *ProviderBudget {
-	return NewProviderBudget(ProviderBudgetOptions{Engine: e, Name: "acme", Rule: r})
+func acme(e Engine, r Rule) *Account {
+	return NewAccount(AccountOptions{Engine: e, Name: "acme", Rule: r})
 }
 
-func mustOpen(t testing.TB, a *ProviderBudget) *Lease {
+func mustOpen(t testing.TB, a *Account) *Lease {
 	t.Helper()
-	lease, err := a.Admit(t.Context(), call(1, 1))
+	lease, _, err := a.Admit(t.Context(), call(1, 1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,9 +28,9 @@ func mustOpen(t testing.TB, a *ProviderBudget) *Lease {
 }
 
 // mustBeSpent checks a refusal's kind and words.
-func mustBeSpent(t testing.TB, a *ProviderBudget, says string) *llm.Error {
+func mustBeSpent(t testing.TB, a *Account, says string) *llm.Error {
 	t.Helper()
-	_, err := a.Admit(t.Context(), call(1, 1))
+	_, _, err := a.Admit(t.Context(), call(1, 1))
 	e := llm.AsError(err)
 	if e == nil || e.Kind != llm.KindBudgetExceeded || e.Provider != "acme" || !strings.Contains(e.Message, says) {
 		t.Fatalf("got %v, want %q", err, says)
@@ -38,65 +38,65 @@ func mustBeSpent(t testing.TB, a *ProviderBudget, says string) *llm.Error {
 	return e
 }
 
-func TestProviderBudgetBudget(t *testing.T) {
+func TestAccountBudget(t *testing.T) {
 	c := newClock() // noon of January 31st
 	m := NewMemory(c.now)
 	a := acme(m, Rule{Day: 10, Month: 15})
 	inFlight := []*Lease{mustOpen(t, a), mustOpen(t, a), mustOpen(t, a)}
-	mustOpen(t, a).Spend(9)
+	mustOpen(t, a).Spend(llm.Done{}, 9)
 	for _, l := range inFlight { // the overshoot: attempts in flight
-		l.Spend(1)
+		l.Spend(llm.Done{}, 1)
 	}
 	e := mustBeSpent(t, a, "the provider acme has spent its budget of 0.00000000001 dollars for this day (UTC)")
 	if e.RetryAfter != 12*time.Hour {
 		t.Errorf("retry after %v", e.RetryAfter)
 	}
-	c.sleep(12 * time.Hour) // February
-	mustOpen(t, a).Spend(0) // failed
-	mustOpen(t, a).Spend(-5)
-	mustOpen(t, a).Spend(8)
+	c.sleep(12 * time.Hour)             // February
+	mustOpen(t, a).Spend(llm.Done{}, 0) // failed
+	mustOpen(t, a).Spend(llm.Done{}, -5)
+	mustOpen(t, a).Spend(llm.Done{}, 8)
 	c.sleep(24 * time.Hour)
-	mustOpen(t, a).Spend(7)
+	mustOpen(t, a).Spend(llm.Done{}, 7)
 	mustBeSpent(t, a, "for this month (UTC)")
 	if n := m.states[subjectKey{ScopeProvider, "acme"}].inFlight; n != 0 {
 		t.Errorf("%d in flight", n)
 	}
 }
 
-// TestProviderBudgetOutlivesALimiter: counters are kept by name, and a start tells
+// TestAccountBudgetOutlivesALimiter: counters are kept by name, and a start tells
 // what was spent before.
-func TestProviderBudgetOutlivesALimiter(t *testing.T) {
+func TestAccountBudgetOutlivesALimiter(t *testing.T) {
 	m := NewMemory(newClock().now)
-	mustOpen(t, acme(m, Rule{Day: 10})).Spend(6)
-	mustOpen(t, acme(m, Rule{Day: 7, RPS: 1e-9, Burst: 1, TPM: 1, Concurrency: 1})).Spend(1) // only money is kept here
+	mustOpen(t, acme(m, Rule{Day: 10})).Spend(llm.Done{}, 6)
+	mustOpen(t, acme(m, Rule{Day: 7})).Spend(llm.Done{}, 1)
 	mustBeSpent(t, acme(m, Rule{Day: 7}), "day")
-	mustOpen(t, NewProviderBudget(ProviderBudgetOptions{Engine: m, Name: "other", Rule: Rule{Day: 7}}))
+	mustOpen(t, NewAccount(AccountOptions{Engine: m, Name: "other", Rule: Rule{Day: 7}}))
 	m.Charge(ScopeProvider, "third", 7, 7)
-	if _, err := NewProviderBudget(ProviderBudgetOptions{Engine: m, Name: "third", Rule: Rule{Day: 7}}).Admit(t.Context(), call(1, 1)); err == nil {
+	if _, _, err := NewAccount(AccountOptions{Engine: m, Name: "third", Rule: Rule{Day: 7}}).Admit(t.Context(), call(1, 1)); err == nil {
 		t.Error("a restart has forgiven")
 	}
 }
 
-func TestProviderBudgetUnpriced(t *testing.T) {
+func TestAccountBudgetUnpriced(t *testing.T) {
 	priced := false
-	a := NewProviderBudget(ProviderBudgetOptions{Engine: NewMemory(nil), Name: "acme", Rule: Rule{Month: 5}, Priced: func(*llm.Call) bool { return priced }})
+	a := NewAccount(AccountOptions{Engine: NewMemory(nil), Name: "acme", Rule: Rule{Month: 5}, Priced: func(*llm.Call) bool { return priced }})
 	if e := mustBeSpent(t, a, `the provider acme has a budget, and the price of the model "chat" is not known`); e.RetryAfter != 0 {
 		t.Errorf("a wait of %v is promised", e.RetryAfter)
 	}
 	priced = true
-	mustOpen(t, a).Spend(1)
+	mustOpen(t, a).Spend(llm.Done{}, 1)
 }
 
-// TestProviderBudgetTellsItsShares: as every budget does, once for each share.
-func TestProviderBudgetTellsItsShares(t *testing.T) {
+// TestAccountBudgetTellsItsShares: as every budget does, once for each share.
+func TestAccountBudgetTellsItsShares(t *testing.T) {
 	m := NewMemory(newClock().now)
 	var told []string
 	m.OnCrossing(func(c Crossing) { told = append(told, c.String()) })
 	r := Rule{Day: 100 * llm.Dollar, Alerts: Shares{Whole / 2, Whole}}
 	a := acme(m, r)
 	for range 5 {
-		mustOpen(t, a).Spend(30 * llm.Dollar / 1)
-		if _, err := a.Admit(t.Context(), call(1, 1)); err != nil {
+		mustOpen(t, a).Spend(llm.Done{}, 30*llm.Dollar/1)
+		if _, _, err := a.Admit(t.Context(), call(1, 1)); err != nil {
 			break
 		}
 	}
@@ -118,14 +118,14 @@ func TestProviderBudgetTellsItsShares(t *testing.T) {
 // spree lets callers spend a dollar an attempt in every way that an attempt can
 // end, until nobody is let in any more. It returns the most that were in flight
 // at the moment when the money was spent.
-func spree(t *testing.T, accounts []*ProviderBudget, callers int) (spent, most int64) {
+func spree(t *testing.T, accounts []*Account, callers int) (spent, most int64) {
 	var sum, flying, peak atomic.Int64
 	var wg sync.WaitGroup
 	for i := range callers {
 		wg.Go(func() {
 			for {
 				n := flying.Add(1)
-				lease, err := accounts[i%len(accounts)].Admit(t.Context(), call(1, 1))
+				lease, _, err := accounts[i%len(accounts)].Admit(t.Context(), call(1, 1))
 				if err != nil {
 					flying.Add(-1)
 					return
@@ -136,7 +136,7 @@ func spree(t *testing.T, accounts []*ProviderBudget, callers int) (spent, most i
 				if i%3 != 0 || n%2 == 0 { // others fail, and cost nothing
 					cost = llm.Dollar
 				}
-				lease.Spend(cost)
+				lease.Spend(llm.Done{}, cost)
 				sum.Add(int64(cost / llm.Dollar))
 				flying.Add(-1)
 			}
@@ -146,11 +146,11 @@ func spree(t *testing.T, accounts []*ProviderBudget, callers int) (spent, most i
 	return sum.Load(), peak.Load()
 }
 
-// TestProviderBudgetOvershoot: 200 callers spend at most the budget and what was in
+// TestAccountBudgetOvershoot: 200 callers spend at most the budget and what was in
 // flight when it was reached; nothing stays reserved.
-func TestProviderBudgetOvershoot(t *testing.T) {
+func TestAccountBudgetOvershoot(t *testing.T) {
 	m := NewMemory(nil)
-	spent, peak := spree(t, []*ProviderBudget{acme(m, Rule{Day: 1000 * llm.Dollar}), acme(m, Rule{Day: 1000 * llm.Dollar})}, 200)
+	spent, peak := spree(t, []*Account{acme(m, Rule{Day: 1000 * llm.Dollar}), acme(m, Rule{Day: 1000 * llm.Dollar})}, 200)
 	if spent < 1000 || spent > 1000+peak || peak > 200 {
 		t.Errorf("spent %d of 1000 with at most %d in flight", spent, peak)
 	}
@@ -159,11 +159,11 @@ func TestProviderBudgetOvershoot(t *testing.T) {
 	}
 }
 
-// TestRedisProviderBudgetOvershoot: the same over two replicas with one Redis.
-func TestRedisProviderBudgetOvershoot(t *testing.T) {
+// TestRedisAccountBudgetOvershoot: the same over two replicas with one Redis.
+func TestRedisAccountBudgetOvershoot(t *testing.T) {
 	s := server(t)
 	engines := []*Redis{engine(t, s, nil), engine(t, s, nil)}
-	accounts := []*ProviderBudget{acme(engines[0], Rule{Day: 500 * llm.Dollar}), acme(engines[1], Rule{Day: 500 * llm.Dollar})}
+	accounts := []*Account{acme(engines[0], Rule{Day: 500 * llm.Dollar}), acme(engines[1], Rule{Day: 500 * llm.Dollar})}
 	spent, peak := spree(t, accounts, 200)
 	if spent < 500 || spent > 500+peak || peak > 200 {
 		t.Errorf("spent %d of 500 with at most %d in flight", spent, peak)
@@ -205,32 +205,32 @@ func (x *trips) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proces
 	}
 }
 
-// TestRedisProviderBudgetIsOneRoundTrip: as each admission is. What has cost
+// TestRedisAccountBudgetIsOneRoundTrip: as each admission is. What has cost
 // nothing needs none to end.
-func TestRedisProviderBudgetIsOneRoundTrip(t *testing.T) {
+func TestRedisAccountBudgetIsOneRoundTrip(t *testing.T) {
 	s := server(t)
 	e := engine(t, s, nil)
 	a := acme(e, Rule{Day: 5})
-	mustOpen(t, a).Spend(0) // Redis has the script from now on
+	mustOpen(t, a).Spend(llm.Done{}, 0) // Redis has the script from now on
 	var count trips
 	e.client.AddHook(&count)
 	for range 10 {
-		mustOpen(t, a).Spend(0)
+		mustOpen(t, a).Spend(llm.Done{}, 0)
 	}
 	if n := count.n.Load(); n != 10 {
 		t.Errorf("%d round trips for 10 attempts", n)
 	}
 }
 
-func TestProviderBudgetWithoutRedis(t *testing.T) {
+func TestAccountBudgetWithoutRedis(t *testing.T) {
 	s := server(t)
 	refuse := engine(t, s, func(o *RedisOptions) { o.Refuse = true })
 	a := acme(refuse, Rule{Day: 5})
-	mustOpen(t, a).Spend(0)
+	mustOpen(t, a).Spend(llm.Done{}, 0)
 	s.Close()
 	var err error
 	for range failuresToTrip + 1 {
-		if _, err = a.Admit(t.Context(), call(1, 1)); err == nil {
+		if _, _, err = a.Admit(t.Context(), call(1, 1)); err == nil {
 			t.Fatal("admitted without Redis")
 		}
 	}
@@ -239,49 +239,52 @@ func TestProviderBudgetWithoutRedis(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := a.Admit(ctx, call(1, 1)); err == nil {
+	if _, _, err := a.Admit(ctx, call(1, 1)); err == nil {
 		t.Error("admitted for nobody")
 	}
 }
 
-func TestNoAllocationsForProviderBudgets(t *testing.T) {
+// fullRule bounds all there is, and holds nobody.
+var fullRule = Rule{RPS: 1e9, Burst: maxBurst, TPM: 1 << 50, Concurrency: 1 << 30, Day: 1 << 60, Month: 1 << 60, Alerts: Shares{Whole / 2, Whole}}
+
+func TestNoAllocationsForAccounts(t *testing.T) {
 	if raceEnabled {
 		t.Skip("skipped: the race detector makes sync.Pool forget on purpose")
 	}
-	a, c := acme(NewMemory(nil), Rule{Day: 1 << 60, Month: 1 << 60, Alerts: Shares{Whole / 2, Whole}}), call(50, 100)
+	a, c := acme(NewMemory(nil), fullRule), call(50, 100)
 	if n := testing.AllocsPerRun(2000, func() {
-		lease, err := a.Admit(t.Context(), c)
+		lease, _, err := a.Admit(t.Context(), c)
 		if err != nil {
 			t.Fatal(err)
 		}
-		lease.Spend(1)
+		lease.Spend(llm.Done{}, 1)
 	}); n != 0 {
 		t.Errorf("%v allocations for an attempt", n)
 	}
 }
 
-// BenchmarkProviderBudget is an attempt under the budget of its account.
-func BenchmarkProviderBudget(b *testing.B) {
-	a := acme(NewMemory(nil), Rule{Day: 1 << 60, Month: 1 << 60, Alerts: Shares{Whole / 2, Whole}})
+// BenchmarkAccount is an attempt under all limits of its account.
+func BenchmarkAccount(b *testing.B) {
+	a := acme(NewMemory(nil), fullRule)
 	b.ReportAllocs()
 	ctx := b.Context()
 	b.RunParallel(func(pb *testing.PB) {
 		c := call(50, 100)
 		for pb.Next() {
-			lease, err := a.Admit(ctx, c)
+			lease, _, err := a.Admit(ctx, c)
 			if err != nil {
 				b.Fatal(err)
 			}
-			lease.Spend(1)
+			lease.Spend(llm.Done{}, 1)
 		}
 	})
 }
 
 // BenchmarkAdmitSettleAll is a call under every limit there is, and its one
-// attempt under the budget of its account.
+// attempt under those of its account.
 func BenchmarkAdmitSettleAll(b *testing.B) {
 	l := benchLimiter()
-	a := acme(l.o.Engine, Rule{Day: 1 << 60, Month: 1 << 60})
+	a := acme(l.o.Engine, fullRule)
 	var price llm.Pricer = flat(1)
 	b.ReportAllocs()
 	ctx := b.Context()
@@ -292,11 +295,11 @@ func BenchmarkAdmitSettleAll(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			attempt, err := a.Admit(ctx, c)
+			attempt, _, err := a.Admit(ctx, c)
 			if err != nil {
 				b.Fatal(err)
 			}
-			attempt.Spend(1)
+			attempt.Spend(llm.Done{}, 1)
 			lease.Settle(reported(60), price)
 		}
 	})
