@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"testing"
+
+	"github.com/alicebob/miniredis/v2"
 )
 
 const addedBudgetYAML = `
@@ -18,6 +20,17 @@ usage: {unknown_price: 5, database: %q}
 // TestAddedBudgetKnowsTheLedger: a budget that a reload adds counts what was
 // spent before it, whatever it is a budget of; one that is not used up lets on.
 func TestAddedBudgetKnowsTheLedger(t *testing.T) {
+	t.Run("memory", func(t *testing.T) { addedBudget(t, nil) })
+	t.Run("redis", func(t *testing.T) {
+		mr := miniredis.RunT(t)
+		addedBudget(t, func() map[string]string {
+			mr.FlushAll() // another gateway's
+			return map[string]string{"REDIS_URL": "redis://" + mr.Addr()}
+		})
+	})
+}
+
+func addedBudget(t *testing.T, env func() map[string]string) {
 	for i, scope := range []string{"provider", "route", "key", "tenant", "gateway"} {
 		t.Run(scope, func(t *testing.T) {
 			up, db := mockUpstream(t), filepath.Join(t.TempDir(), "ledger.db")
@@ -32,10 +45,14 @@ func TestAddedBudgetKnowsTheLedger(t *testing.T) {
 				}
 				return s
 			}
-			r := start(t, yaml(""), nil)
+			var vars map[string]string
+			if env != nil {
+				vars = env()
+			}
+			r := start(t, yaml(""), vars)
 			reload := func(budget string) {
 				t.Helper()
-				if err := r.app.Reload(t.Context(), load(t, yaml(budget), nil)); err != nil {
+				if err := r.app.Reload(t.Context(), load(t, yaml(budget), vars)); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -12,17 +12,23 @@ import (
 // restoreTime bounds how long a start waits for the ledger's sums.
 const restoreTime = 10 * time.Second
 
-// restoreBudgets tells the counters in memory what has been spent this day and
-// month, so that a restart forgives nobody. Redis keeps its counters itself.
+// spendings are what both engines know of money besides.
+type spendings interface {
+	Charge(scope limits.Scope, name string, day, month llm.Money)
+	Adopt(scope limits.Scope, name string, day, month llm.Money)
+}
+
+// restoreBudgets tells the counters what has been spent this day and month, so
+// that a restart forgives nobody, nor a Redis that has lost its data.
 func (a *App) restoreBudgets(ctx context.Context, cfg *config.Config) {
-	mem, ok := a.limits.(*limits.Memory)
-	if !ok || a.redis != nil {
+	counters, ok := a.limits.(spendings)
+	if !ok {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, restoreTime)
 	defer cancel()
 	for scope, rules := range rulesByScope(a.limitRules(cfg)) {
-		a.restore(ctx, mem, scope, rules)
+		a.restore(ctx, counters, scope, rules)
 	}
 }
 
@@ -34,7 +40,7 @@ func rulesByScope(r limits.Rules) map[limits.Scope]map[string]limits.Rule {
 	}
 }
 
-func (a *App) restore(ctx context.Context, mem *limits.Memory, scope limits.Scope, rules map[string]limits.Rule) {
+func (a *App) restore(ctx context.Context, counters spendings, scope limits.Scope, rules map[string]limits.Rule) {
 	for name, r := range rules {
 		if !budgeted(r) {
 			continue
@@ -42,7 +48,7 @@ func (a *App) restore(ctx context.Context, mem *limits.Memory, scope limits.Scop
 		if today, sum, err := a.spentInCalendar(ctx, scope, name); err != nil {
 			a.budgetUnknown(ctx, scope, name, err)
 		} else {
-			mem.Charge(scope, name, today, sum)
+			counters.Charge(scope, name, today, sum)
 		}
 	}
 }
@@ -59,13 +65,13 @@ func (a *App) spentInCalendar(ctx context.Context, scope limits.Scope, name stri
 
 func budgeted(r limits.Rule) bool { return r.Day > 0 || r.Month > 0 }
 
-// adoptBudgets tells the counters in memory what the subjects whose budget a
+// adoptBudgets tells the counters what the subjects whose budget a
 // reload adds have spent: without one, nobody counted it. Reload asks before the
 // new budgets hold, so that none is overspent meanwhile, and again after, for
 // what ended in between; what both answers know counts once.
 func (a *App) adoptBudgets(ctx context.Context, from, to *config.Config) {
-	mem, ok := a.limits.(*limits.Memory)
-	if !ok || a.redis != nil {
+	counters, ok := a.limits.(spendings)
+	if !ok {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, restoreTime)
@@ -83,7 +89,7 @@ func (a *App) adoptBudgets(ctx context.Context, from, to *config.Config) {
 			if today, sum, err := a.spentInCalendar(ctx, scope, name); err != nil {
 				a.budgetUnknown(ctx, scope, name, err)
 			} else {
-				mem.Adopt(scope, name, today, sum)
+				counters.Adopt(scope, name, today, sum)
 			}
 		}
 	}

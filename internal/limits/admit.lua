@@ -13,11 +13,6 @@ local function refuse(i, what, wait)
   if wait > longest then by, limit, longest = i, what, wait end
 end
 
-local function atLeast(spent, budget)
-  if #spent ~= #budget then return #spent > #budget end
-  return spent >= budget
-end
-
 local function frees(hash, head, sum, most)
   local names = {}
   for k = head - WINDOW + 1, head do names[#names + 1] = 't' .. int(k) end

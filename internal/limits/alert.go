@@ -185,11 +185,7 @@ func appendSpending(list []Spending, s *Subject) []Spending {
 	if s == nil || !s.Rule.budgeted() {
 		return list
 	}
-	c := civilAt(s.home.now())
-	s.state.mu.Lock()
-	s.state.roll(&c)
-	day, month := s.state.day.spent, s.state.month.spent
-	s.state.mu.Unlock()
+	day, month := s.spent()
 	if s.Rule.Day > 0 {
 		list = append(list, Spending{s.Scope, s.Name, Day, day, s.Rule.Day})
 	}

@@ -10,6 +10,12 @@ local sec = tonumber(clock[1])
 local now = sec * 1000000 + tonumber(clock[2])
 local day = math.floor(sec / 86400)
 
+-- atLeast compares money.
+local function atLeast(spent, other)
+  if #spent ~= #other then return #spent > #other end
+  return spent >= other
+end
+
 local function int(n) return string.format('%.0f', n) end
 
 -- The civil calendar from the number of a day: months counted from March make

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"time"
+
+	"github.com/llm-gateway/llm-gateway/internal/llm"
 )
 
 const (
@@ -73,7 +75,11 @@ func (o *owner) probe(ctx context.Context) {
 	if r.up.Load() {
 		return
 	}
-	if r.ping(ctx) != nil || !o.send(ctx) {
+	if r.ping(ctx) != nil {
+		return
+	}
+	r.remind()
+	if !o.send(ctx) {
 		return
 	}
 	o.renew(ctx)
@@ -108,7 +114,7 @@ func (o *owner) sendBatch(ctx context.Context) error {
 	defer cancel()
 	r := o.r
 	keys := make([]string, 0, 1+2*len(o.batch))
-	args := make([]any, 0, 1+6*len(o.batch))
+	args := make([]any, 0, 1+8*len(o.batch))
 	keys = append(keys, r.o.Prefix+"{limits}:batch:"+r.replica)
 	args = append(args, o.seq)
 	for i := range o.batch {
@@ -118,10 +124,13 @@ func (o *owner) sendBatch(ctx context.Context) error {
 			lease = r.leaseName(e.lease)
 		}
 		keys = append(keys, e.subject.hash, e.subject.slots)
-		args = append(args, lease, e.second, e.refund, e.extra, strconv.FormatInt(int64(e.cost), 10), e.subject.life)
+		args = append(args, lease, e.second, e.refund, e.extra, money(e.cost), e.subject.life, money(e.leastDay), money(e.leastMonth))
 	}
 	return r.settles.Run(ctx, r.client, keys, args...).Err()
 }
+
+// money is an amount as the scripts have it.
+func money(m llm.Money) string { return strconv.FormatInt(int64(max(m, 0)), 10) }
 
 // renew keeps the slots of calls that are under way. A lease that ends
 // meanwhile is freed by a batch, and batches come after this.

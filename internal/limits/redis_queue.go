@@ -15,6 +15,8 @@ type entry struct {
 	second        int64  // of the window in which refund was reserved
 	refund, extra int64
 	cost          llm.Money
+
+	leastDay, leastMonth llm.Money // that are known to be spent; see Redis.Adopt
 }
 
 func (e *entry) empty() bool { return e.lease == 0 && e.refund == 0 && e.extra == 0 && e.cost == 0 }

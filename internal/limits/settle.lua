@@ -1,7 +1,8 @@
 -- Settles a batch, once: a batch that comes again because its answer was lost
 -- changes nothing.
 -- KEYS: number of the replica's last batch; then for each entry a hash and a set of slots.
--- ARGV: number of this batch; for each entry lease ('' = none), second, refund, extra, cost, life of the hash (ms).
+-- ARGV: number of this batch; for each entry lease ('' = none), second, refund, extra, cost, life of the hash (ms),
+-- and the least that is known to be spent on day and month.
 local last = redis.call('GET', KEYS[1])
 if last and tonumber(last) >= tonumber(ARGV[1]) then return 0 end
 
@@ -11,8 +12,16 @@ local function spend(hash, period, number, sum, cost)
   redis.call('HINCRBY', hash, sum, cost)
 end
 
+-- raise makes a sum at least what is known from elsewhere.
+local function raise(hash, period, number, sum, least)
+  local v = redis.call('HMGET', hash, period, sum)
+  if not v[1] or tonumber(v[1]) < number or tonumber(v[1]) == number and not atLeast(v[2], least) then
+    redis.call('HSET', hash, period, int(number), sum, least)
+  end
+end
+
 for i = 1, (#KEYS - 1) / 2 do
-  local hash, slots, a = KEYS[2 * i], KEYS[2 * i + 1], 1 + (i - 1) * 6
+  local hash, slots, a = KEYS[2 * i], KEYS[2 * i + 1], 1 + (i - 1) * 8
   local lease, second, refund, extra, cost, expire = ARGV[a + 1], ARGV[a + 2], tonumber(ARGV[a + 3]), tonumber(ARGV[a + 4]), ARGV[a + 5], ARGV[a + 6]
   if lease ~= '' then redis.call('ZREM', slots, lease) end
   if refund > 0 then
@@ -33,6 +42,12 @@ for i = 1, (#KEYS - 1) / 2 do
   if cost ~= '0' then
     spend(hash, 'dp', day, 'ds', cost)
     spend(hash, 'mp', month, 'ms', cost)
+    redis.call('PEXPIRE', hash, expire)
+  end
+  local leastDay, leastMonth = ARGV[a + 7], ARGV[a + 8]
+  if leastDay ~= '0' or leastMonth ~= '0' then
+    raise(hash, 'dp', day, 'ds', leastDay)
+    raise(hash, 'mp', month, 'ms', leastMonth)
     redis.call('PEXPIRE', hash, expire)
   end
 end
