@@ -73,16 +73,41 @@ func TestBatchOverARealGateway(t *testing.T) {
 }
 
 // A key's limit of requests a second: every item gets through, though at first
-// far more are sent than the limit allows.
+// far more are sent than the limit allows. Who loses the race for a turn, and how
+// often, is the clock's affair here: so nobody runs out of retries.
 func TestBatchLivesWithALimit(t *testing.T) {
 	base := serveGateway(t, ", limits: {rps: 40, burst: 2}")
 	var lines []string
-	for i := range 40 {
+	for i := range 20 {
 		lines = append(lines, fmt.Sprintf(`{"model":"mock/echo","prompt":"p%d"}`, i))
 	}
 	f := newBatchFiles(t, lines...)
-	f.wantRun(t, base, 0, []string{"40 succeeded, 0 failed"}, "-c", "16")
+	f.wantRun(t, base, 0, []string{"20 succeeded, 0 failed"}, "-c", "16", "-retries", "1000")
 	f.read(t)
+}
+
+// Losing the race for the gateway's own limit is met with more patience than
+// other failures.
+func TestBatchPatienceWithALimit(t *testing.T) {
+	const retries = 2
+	s := &scripted{reply: func(w http.ResponseWriter, _ *http.Request, prompt string, before int) {
+		most := retries * patience
+		if prompt == "p0" {
+			most++ // once too often
+		}
+		if before < most {
+			refuse(w, 429, "rate_limited", 1)
+			return
+		}
+		good(w, prompt)
+	}}
+	f := newBatchFiles(t, prompts(6)...)
+	f.wantRun(t, serveFake(t, s.ServeHTTP), 2, []string{"5 succeeded, 1 failed"}, "-c", "4", "-retries", fmt.Sprint(retries))
+	for i := range 6 {
+		if p := fmt.Sprint("p", i); s.sent(p) != retries*patience+1 {
+			t.Errorf("%s was sent %d times", p, s.sent(p))
+		}
+	}
 }
 
 func TestBatchRetries(t *testing.T) {
