@@ -118,9 +118,15 @@ redis: {url: "redis://127.0.0.1:%s", timeout: 2s}
 // replicas starts two gateways that share a Redis and an upstream.
 func replicas(t *testing.T, r *redisServer) [2]*process {
 	t.Helper()
+	return replicasOf(t, r, replicasYAML)
+}
+
+// replicasOf fills the mock's address and the port of Redis into a configuration.
+func replicasOf(t *testing.T, r *redisServer, yaml string) [2]*process {
+	t.Helper()
 	mock := start(t, nil, "mock", "--listen", "127.0.0.1:0", "--key", upstreamKey)
 	file := filepath.Join(t.TempDir(), "gateway.yaml")
-	if err := os.WriteFile(file, fmt.Appendf(nil, replicasYAML, mock.base, r.port), 0o600); err != nil {
+	if err := os.WriteFile(file, fmt.Appendf(nil, yaml, mock.base, r.port), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	env := []string{"GATEWAY_ADDR=127.0.0.1:0", "GATEWAY_CONFIG=" + file}
@@ -266,7 +272,13 @@ func TestRedisCluster(t *testing.T) {
 // back by themselves.
 func TestRedisDiesUnderLoad(t *testing.T) {
 	r := startRedis(t)
-	gws := replicas(t, r)
+	redisDies(t, r, replicas(t, r), "chat", "slow")
+}
+
+// redisDies kills Redis and starts it again, twice, while callers ask both
+// replicas for two models.
+func redisDies(t *testing.T, r *redisServer, gws [2]*process, models ...string) {
+	t.Helper()
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
 	var calls atomic.Int64
@@ -278,7 +290,7 @@ func TestRedisDiesUnderLoad(t *testing.T) {
 					return
 				default:
 				}
-				model := []string{"chat", "slow"}[i/2%2]
+				model := models[i/2%len(models)]
 				if status := ask(t, gws[i%2], model, ""); status != 200 && status != 429 {
 					t.Errorf("%s: %d", model, status)
 				}
