@@ -57,3 +57,40 @@ func TestShadow(t *testing.T) {
 		}
 	}
 }
+
+// TestShadowUsesItsAccount: a copy stands under the limits of the account that
+// it goes to, and one that is refused there is the client's loss in nothing.
+func TestShadowUsesItsAccount(t *testing.T) {
+	r := start(t, `
+limits: {rps: 0}
+providers:
+  m: {type: mock}
+  other: {type: mock, limits: {rps: 0.001, burst: 1, max_wait: 0s, tpm: 100000, budget: {day: 1}}}
+models:
+  chat:
+    targets: [{provider: m, model: mock/echo}]
+    shadow: {target: {provider: other, model: mock/echo}, percent: 100}
+auth: {keys: [{name: app, key: "`+clientKey+`"}]}
+usage: {unknown_price: 5}
+server: {admin: {token: `+adminToken+`}}
+`, nil)
+	for range 2 {
+		if status, provider, body := r.chat(t, "chat", ""); status != 200 {
+			t.Fatalf("the client sees %d %s %s", status, provider, body)
+		}
+	}
+	const compared = `"count":2,"both_ok":1,"target_failed":1,`
+	var seen string
+	for deadline := time.Now().Add(5 * time.Second); !strings.Contains(seen, compared); {
+		if time.Now().After(deadline) {
+			t.Fatalf("operators see %s", seen)
+		}
+		_, seen = r.operator(t, "/admin/v1/shadows", adminToken)
+	}
+	_, rows := r.operator(t, "/admin/v1/limits", adminToken)
+	for _, want := range []string{`{"rps":0.001,"burst":1,"remaining":0,`, `"tokens":{"tpm":100000,"used":`, `"day":{"budget":1,"spent":0.0000`} {
+		if i := strings.Index(rows, `"name":"other"`); i < 0 || !strings.Contains(rows[i:], want) {
+			t.Errorf("the account's limits lack %s: %s", want, rows)
+		}
+	}
+}
