@@ -17,8 +17,8 @@ import (
 
 const stormYAML = `
 providers:
-  up: {type: openai, base_url: "%[1]s/v1", keys: ["` + provKey + `"], retry: {base: 1ms, cap: 2ms}, breaker: {min_requests: 0}, limits: {budget: {day: 1000, month: 1000}}}
-  alt: {type: openai, base_url: "%[1]s/v1", keys: ["` + provKey + `"], retry: {base: 1ms, cap: 2ms}, breaker: {min_requests: 0}, limits: {budget: {day: 1000, month: 1000}}}
+  up: {type: openai, base_url: "%[1]s/v1", keys: ["` + provKey + `"], retry: {base: 1ms, cap: 2ms}, breaker: {min_requests: 0}, limits: {rps: 100000, concurrency: 50, tpm: 1000000000, max_wait: 5s, budget: {day: 1000, month: 1000}}}
+  alt: {type: openai, base_url: "%[1]s/v1", keys: ["` + provKey + `"], retry: {base: 1ms, cap: 2ms}, breaker: {min_requests: 0}, limits: {rps: 100000, concurrency: 50, tpm: 1000000000, max_wait: 5s, budget: {day: 1000, month: 1000}}}
 models:
   plain: {targets: [{provider: up, model: mock/lorem-12}]}
   flaky: {retries: 2, targets: [{provider: up, model: mock/lorem-8+flaky-30}, {provider: alt, model: mock/lorem-9}]}
@@ -53,7 +53,8 @@ var stormCalls = []struct {
 }
 
 // TestProviderBudgetAfterAStorm: whichever way attempts ended, an account's
-// counter and the sum of its records in the ledger are the same money.
+// counter and the sum of its records in the ledger are the same money, and none
+// of its slots is taken.
 func TestProviderBudgetAfterAStorm(t *testing.T) {
 	up := httptest.NewServer(mockserver.New(mockserver.Options{Key: provKey}))
 	t.Cleanup(up.Close)
@@ -75,6 +76,10 @@ func TestProviderBudgetAfterAStorm(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"up", "alt"} {
+		now, err := r.app.limits.(limitReader).Read(context.Background(), []limits.Named{{Scope: limits.ScopeProvider, Name: name, Rule: limits.Rule{Concurrency: 1}}})
+		if err != nil || now[0].InFlight != 0 {
+			t.Errorf("%s: %d in flight, %v", name, now[0].InFlight, err)
+		}
 		rows, err := store.Usage(context.Background(), ledger.Query{Only: map[ledger.Group]string{ledger.ByProvider: name}})
 		if err != nil {
 			t.Fatal(err)
