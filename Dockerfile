@@ -1,9 +1,8 @@
-# Multi-stage: a static binary on an image without a shell. The base images are
-# arguments so that a build can pin them by digest. The same sources give the
-# same binary, and with SOURCE_DATE_EPOCH (docker buildx; buildah --timestamp)
-# the same image.
+# Multi-stage: a static binary, the authorities it trusts and nothing else: no
+# shell, no packages. The Go image is an argument so that a build can pin it by
+# digest. The same sources give the same binary, and with SOURCE_DATE_EPOCH
+# (docker buildx; buildah --timestamp) the same image.
 ARG GO_IMAGE=docker.io/library/golang:1.26
-ARG BASE_IMAGE=gcr.io/distroless/static-debian12:nonroot
 
 FROM --platform=${BUILDPLATFORM} ${GO_IMAGE} AS build
 ARG VERSION=dev
@@ -24,13 +23,14 @@ RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache
     CGO_ENABLED=0 GOOS=${TARGETOS} GOARCH=${TARGETARCH} go build -trimpath -buildvcs=false \
     -ldflags "-s -w -X main.version=${VERSION} -X main.commit=${COMMIT}" -o /llm-gateway ./cmd/llm-gateway
 
-FROM ${BASE_IMAGE}
+FROM scratch
 ARG VERSION=dev
 ARG COMMIT=none
 LABEL org.opencontainers.image.title="llm-gateway" \
       org.opencontainers.image.description="One small service between applications and large language models" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${COMMIT}"
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /llm-gateway /llm-gateway
 USER 65532:65532
 EXPOSE 8080

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the end-to-end tests need, by package name, when it is not there:
-# client libraries from npm, servers from Debian. `setup.sh image` installs what
-# builds and runs container images, and nothing else.
+# client libraries from npm, servers from Debian, what builds and runs container
+# images. `setup.sh image` installs the last only.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -14,12 +14,13 @@ install_wanted() {
   fi
 }
 need() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || want+=("$2"); }
+need podman podman
+need buildah buildah
+need runc runc
+need iptables iptables
+need busybox busybox-static
+[ -d /usr/lib/cni ] || want+=(containernetworking-plugins)
 if [ "${1:-}" = image ]; then
-  need podman podman
-  need buildah buildah
-  need runc runc
-  need iptables iptables
-  [ -d /usr/lib/cni ] || want+=(containernetworking-plugins)
   install_wanted
   exit 0
 fi
