@@ -169,7 +169,7 @@ e2e-kubernetes: ## the manifests against a real API server; builds it once, in m
 .PHONY: e2e-image
 e2e-image: ## build the image for amd64 and arm64, compare the builds, run it confined; installs podman and buildah
 	test/e2e/setup.sh image
-	cd test/e2e && ../../.ci/gotest -count=1 -timeout 25m -run '^TestImage' ./...
+	cd test/e2e && GATEWAY_IMAGE_ALL=1 ../../.ci/gotest -count=1 -timeout 25m -run '^TestImage' ./...
 
 .PHONY: screenshots
 screenshots: build ## pictures of the operators' page, into test/e2e/shots
