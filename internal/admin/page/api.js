@@ -52,7 +52,7 @@ export function table(caption, columns, rows, empty = 'Nothing yet.') {
   if (!rows.length) return el('div', {}, el('h3', {}, caption), el('p', { class: 'muted' }, empty));
   return el('table', {}, el('caption', {}, caption),
     el('thead', {}, el('tr', {}, ...columns.map(([t, n]) => el('th', { scope: 'col', class: n ? 'n' : null }, t)))),
-    el('tbody', {}, ...rows.map((r) => el('tr', {}, ...r.map((c, i) => el('td', { class: columns[i][1] ? 'n' : columns[i][2] ? 'wrap' : null }, c ?? '–'))))));
+    el('tbody', {}, ...rows.map((r) => el('tr', {}, ...columns.map(([, n, wide], i) => el('td', { class: n ? 'n' : wide ? 'wrap' : null }, r[i] ?? '–'))))));
 }
 
 export const num = (n) => n === null || n === undefined ? '–' : Math.abs(n) >= 1e6 ? (n / 1e6).toFixed(1) + 'M' : Math.abs(n) >= 1e4 ? (n / 1e3).toFixed(1) + 'k' : Number.isInteger(n) ? String(n) : n.toFixed(Math.abs(n) < 10 ? 2 : 1);

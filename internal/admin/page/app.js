@@ -80,7 +80,7 @@ function canaries(list) {
     try { await api(`/admin/v1/canaries/${encodeURIComponent(route)}`, { method: 'POST', body: { action } }); } catch (e) { byId('trouble').textContent = e.message; return; }
     slowAt = 0; poll();
   };
-  const f = (name, w) => [name, num(w?.requests), share(w?.errors ?? 0, w?.requests), time(w?.latency_p50_ms), time(w?.latency_p95_ms), time(w?.ttft_p50_ms), time(w?.ttft_p95_ms)];
+  const f = (name, w) => w?.requests ? [name, num(w.requests), share(w.errors ?? 0, w.requests), time(w.latency_p50_ms), time(w.latency_p95_ms), time(w.ttft_p50_ms || null), time(w.ttft_p95_ms || null)] : [name, '0'];
   const box = byId('canary-list');
   const cards = list.map((c) => el('div', { class: 'card' },
     el('h3', {}, `${c.route}: `, badge(c.state), ` at ${c.percent} %, step ${c.step} of ${c.steps.length} (${c.steps.join(', ')} %), since ${ago(c.since)}${c.reason ? ': ' + c.reason : ''}`),
@@ -115,7 +115,7 @@ function system(s, credentials) {
   put(byId('limit-table'), table('Limits in use', [['Scope'], ['Name'], ['Requests left', true], ['Tokens', true], ['Slots', true], ['Day', true], ['Month', true]],
     limits.slice(0, 50).map((l) => [l.scope, l.name || '–', l.requests ? `${l.requests.remaining} of ${l.requests.burst}` : '–', pct(l.tokens), pct(l.concurrency), l.day ? `${money(l.day.spent)} of ${money(l.day.budget)}` : '–', l.month ? `${money(l.month.spent)} of ${money(l.month.budget)}` : '–']), 'No limits.'));
   put(byId('spend-table'), table('Top keys today', [['Key'], ['Requests', true], ['Tokens', true], ['Cost', true]],
-    (spend?.keys || []).slice(0, 10).map((k) => [k.key || 'anonymous', num(k.requests), num(k.input_tokens + k.output_tokens), money(k.cost)]), 'Nothing was used today.'));
+    (spend?.keys || []).slice(0, 10).map((k) => [k.key || (k.requests ? 'anonymous' : 'copies for shadows'), num(k.requests), num(k.input_tokens + k.output_tokens), money(k.cost)]), 'Nothing was used today.'));
   put(byId('status-table'), table('Gateway', [['What'], ['State', false, true]], [['Version', `${s.version} (${s.commit}), ${s.go}`], ['Started', ago(s.started)], ['Configuration', `loaded ${ago(s.configuration.loaded_at)}`],
     ['Redis', s.redis ? (s.redis.up ? 'answers' : 'does not answer') : 'not used'], ['Ledger', `${s.ledger.store}: ${num(s.ledger.written)} written, ${s.ledger.waiting} waiting, ${s.ledger.lost} lost`], ['Memory', num(s.heap_bytes) + 'B, ' + s.goroutines + ' goroutines'], ...s.configuration.warnings.map((w) => ['Warning', w])]));
   put(byId('credential-table'), table('Credentials of providers', [['Provider'], ['Fingerprint'], ['State'], ['Last used'], ['Requests', true]],

@@ -24,7 +24,7 @@ function runs(values, x, y) {
   let run = [];
   values.forEach((v, i) => { if (v === null) { if (run.length) out.push(run); run = []; } else run.push(`${x(i).toFixed(1)},${y(v).toFixed(1)}`); });
   if (run.length) out.push(run);
-  return out.map((r) => r.length === 1 ? [r[0], r[0].replace(/^[\d.]+/, (n) => (+n + 2).toFixed(1))] : r);
+  return out;
 }
 
 export class Chart {
@@ -63,7 +63,11 @@ export class Chart {
       nodes.push(svg('text', { x: L - 4, y: y(top * part) + 3, 'text-anchor': 'end' }, this.format(top * part)));
     }
     [[0, 'start'], [Math.floor(times.length / 2), 'middle'], [times.length - 1, 'end']].forEach(([i, anchor]) => nodes.push(svg('text', { x: x(i), y: H - 4, 'text-anchor': anchor }, clock(times[i]).slice(0, 5))));
-    series.forEach((s, k) => runs(s, x, y).forEach((r) => nodes.push(svg('polyline', { class: 's' + k, points: r.join(' '), 'vector-effect': 'non-scaling-stroke' }))));
+    series.forEach((s, k) => runs(s, x, y).forEach((r) => {
+      if (r.length > 1) return nodes.push(svg('polyline', { class: 's' + k, points: r.join(' '), 'vector-effect': 'non-scaling-stroke' }));
+      const [cx, cy] = r[0].split(','); // one point is no line
+      nodes.push(svg('circle', { class: 's' + k, cx, cy, r: 2 }));
+    }));
     this.line = svg('line', { class: 'cursor', y1: T, y2: H - B, x1: -9, x2: -9 });
     this.svg.replaceChildren(...nodes, this.line);
     this.legend.replaceChildren(...this.names.flatMap((n, k) => [el('span', { class: 'k' + k }, '■ '), `${n}  `]));
