@@ -40,8 +40,16 @@ var skipped = map[llm.Dialect][]string{
 	llm.DialectAnthropic: {"stream", "metadata"},
 }
 
-// skippedHeader is passed on but does not decide the answer.
-const skippedHeader = "Idempotency-Key"
+// decides reports whether a header that is passed on may decide the answer. The
+// names that it leaves out are of one request alone.
+func decides(header string) bool {
+	for _, name := range [...]string{"Idempotency-Key", "Traceparent", "Tracestate"} {
+		if strings.EqualFold(header, name) {
+			return false
+		}
+	}
+	return true
+}
 
 // keysOf returns where the answer to a call is kept. ok is false when that
 // cannot be told. salt stands for the route and its targets.
@@ -54,7 +62,7 @@ func keysOf(c *llm.Call, salt string) (k keys, ok bool) {
 		w.text("drop")
 	}
 	for _, f := range c.Forward {
-		if !strings.EqualFold(f.Name, skippedHeader) {
+		if decides(f.Name) {
 			w.text("header", f.Name, f.Value)
 		}
 	}

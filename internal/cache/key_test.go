@@ -59,6 +59,7 @@ func TestWhatIsTheSameRequest(t *testing.T) {
 		{"anonymous", base(func(c *llm.Call) { c.Meta.Caller = nil }), base(tenant("", "")), false},
 		{"a header that is passed on", base(header("Anthropic-Beta", "x")), base(), false},
 		{"the idempotency key", base(header("Idempotency-Key", "x")), base(), true},
+		{"a trace that is passed on", base(header("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")), base(header("Tracestate", "a=b")), true},
 		{"to drop or to refuse", base(func(c *llm.Call) { c.Drop = true }), base(), false},
 	} {
 		a, b := key(t, tc.a), key(t, tc.b)

@@ -123,8 +123,10 @@ func traceGateway(t *testing.T, up, collector string) *process {
 	conf := `
 providers:
   up: {type: openai, base_url: "` + up + `", keys: [` + upstreamKey + `], retry: {max: 1, base: 1ms, cap: 1s}}
+  fragile: {type: openai, base_url: "` + up + `", keys: [` + upstreamKey + `], retry: {max: 0}, breaker: {min_requests: 1}}
 models:
   chat: {targets: [{provider: up, model: good}]}
+  shaky: {targets: [{provider: fragile, model: bad}, {provider: up, model: good}]}
   both: {targets: [{provider: up, model: bad}, {provider: up, model: good}]}
   told: {targets: [{provider: up, model: good}], log_bodies: true}
 `
@@ -178,7 +180,9 @@ func TestTraces(t *testing.T) {
 	}{
 		{"unary", "0af7651916cd43dd8448eb211c800001", `{"model":"chat","messages":[{"role":"user","content":"secret question"}]}`, 2, "4", ""},
 		{"stream", "0af7651916cd43dd8448eb211c800002", `{"model":"chat","stream":true,"messages":[{"role":"user","content":"secret question"}]}`, 2, "5", "gateway.first_token"},
-		{"fallback", "0af7651916cd43dd8448eb211c800003", `{"model":"both","messages":[{"role":"user","content":"secret question"}]}`, 4, "4", "gateway.retry gateway.fallback"},
+		{"circuit opens", "0af7651916cd43dd8448eb211c800004", `{"model":"shaky","messages":[{"role":"user","content":"secret question"}]}`, 3, "4", "gateway.circuit:closed>open gateway.fallback:fragile/bad>up/good"},
+		{"circuit is open", "0af7651916cd43dd8448eb211c800005", `{"model":"shaky","messages":[{"role":"user","content":"secret question"}]}`, 2, "4", "gateway.circuit:open>open gateway.fallback:fragile/bad>up/good"},
+		{"fallback", "0af7651916cd43dd8448eb211c800003", `{"model":"both","messages":[{"role":"user","content":"secret question"}]}`, 4, "4", "gateway.retry gateway.fallback:up/bad>up/good"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			tracedPost(t, gw.base, tc.trace, tc.body)
@@ -187,7 +191,12 @@ func TestTraces(t *testing.T) {
 			failed := 0
 			for _, s := range rec.await(t, tc.trace, tc.spans) {
 				for _, e := range s.Events().All() {
-					events = append(events, e.Name())
+					name := e.Name()
+					if from, ok := e.Attributes().Get("gateway.from"); ok {
+						to, _ := e.Attributes().Get("gateway.to")
+						name += ":" + from.AsString() + ">" + to.AsString()
+					}
+					events = append(events, name)
 				}
 				for k, v := range s.Attributes().All() {
 					if strings.Contains(v.AsString(), "secret") || strings.Contains(v.AsString(), upstreamKey) {
