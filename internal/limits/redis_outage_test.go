@@ -141,3 +141,34 @@ func TestRedisSlow(t *testing.T) {
 		t.Error("it is taken for alive")
 	}
 }
+
+// TestIdleReplicaNoticesTheLoss: nobody makes a call, and still it is told.
+func TestIdleReplicaNoticesTheLoss(t *testing.T) {
+	mr := server(t)
+	var w watch
+	r := engine(t, mr, func(o *RedisOptions) { w.options(o); o.Probe = time.Millisecond })
+	mr.Close()
+	eventually(t, "Redis is known to be lost", func() bool { return w.said() == "true false, false true" && !r.Up() })
+	if err := mr.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "Redis is back", func() bool { return w.said() == "true false, false true, true false" && r.Up() })
+}
+
+// TestLookAsksOnlyWhenIdle: one question in a pause, and none while calls ask.
+func TestLookAsksOnlyWhenIdle(t *testing.T) {
+	r := engine(t, server(t), func(o *RedisOptions) { o.Probe = time.Hour })
+	var count trips
+	r.client.AddHook(&count)
+	o := &owner{r: r}
+	for i, busy := range []bool{false, true, true, false, false} {
+		if busy {
+			r.ids.Add(1)
+		}
+		before := count.n.Load()
+		o.look(t.Context())
+		if asked := count.n.Load() - before; (asked == 0) != busy || asked > 1 {
+			t.Errorf("look %d, busy %v: %d questions", i, busy, asked)
+		}
+	}
+}

@@ -23,6 +23,7 @@ type owner struct {
 	seq   uint64  // number of the batch at hand
 	batch []entry // not known to have arrived
 	told  bool    // what OnChange was told last
+	asked uint64  // the last admission that was asked for when it was looked last
 }
 
 // run is that goroutine. It ends with ctx, after a last try to send what is
@@ -68,11 +69,31 @@ func (o *owner) tell() {
 	}
 }
 
+// look finds the loss of a Redis that no call asks: a replica without traffic
+// tells of it, too.
+func (o *owner) look(ctx context.Context) {
+	r := o.r
+	asked := r.ids.Load()
+	idle := asked == o.asked
+	o.asked = asked
+	if !idle {
+		return
+	}
+	if err := r.ping(ctx); err != nil {
+		if ctx.Err() == nil {
+			r.failed(err)
+		}
+		return
+	}
+	r.failures.Store(0)
+}
+
 // probe looks whether a Redis that is away has come back. It is up only when
 // what has waited for it has arrived.
 func (o *owner) probe(ctx context.Context) {
 	r := o.r
 	if r.up.Load() {
+		o.look(ctx)
 		return
 	}
 	if r.ping(ctx) != nil {

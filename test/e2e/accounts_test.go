@@ -31,19 +31,19 @@ auth:
   keys: [{name: app, key: "` + clientKey + `"}]
 limits: {rps: 0}
 usage: {unknown_price: 5}
-redis: {url: "redis://127.0.0.1:%[2]s", timeout: 2s}
+redis: {url: "%[2]s", timeout: 2s}
 `
 
 // accountReplicas starts two gateways whose provider accounts have limits, with
 // one Redis.
-func accountReplicas(t *testing.T, r *redisServer) [2]*process {
+func accountReplicas(t *testing.T, url string, env ...string) [2]*process {
 	t.Helper()
 	mock := start(t, nil, "mock", "--listen", "127.0.0.1:0", "--key", upstreamKey)
 	file := filepath.Join(t.TempDir(), "gateway.yaml")
-	if err := os.WriteFile(file, fmt.Appendf(nil, accountsYAML, mock.base, r.port), 0o600); err != nil {
+	if err := os.WriteFile(file, fmt.Appendf(nil, accountsYAML, mock.base, url), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	env := []string{"GATEWAY_ADDR=127.0.0.1:0", "GATEWAY_CONFIG=" + file}
+	env = append(env, "GATEWAY_ADDR=127.0.0.1:0", "GATEWAY_CONFIG="+file)
 	return [2]*process{start(t, env, "serve"), start(t, env, "serve")}
 }
 
@@ -85,7 +85,7 @@ func (r *redisServer) watchSlots(t *testing.T, key string) func() int {
 // attempts in flight.
 func TestReplicasShareAccounts(t *testing.T) {
 	r := startRedis(t)
-	gws := accountReplicas(t, r)
+	gws := accountReplicas(t, "redis://127.0.0.1:"+r.port)
 	if got := crowd(t, gws, 200, 3, "rate", ""); got[200] != 150 || got[429] != 450 {
 		t.Errorf("rate: %v, 150 allowed", got)
 	}
@@ -118,7 +118,7 @@ func TestReplicasShareAccounts(t *testing.T) {
 // ended, no slot stays taken.
 func TestRedisDiesUnderAccounts(t *testing.T) {
 	r := startRedis(t)
-	gws := accountReplicas(t, r)
+	gws := accountReplicas(t, "redis://127.0.0.1:"+r.port)
 	crowd(t, gws, 4, 30, "paid", "") // spends the budget
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
