@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/alicebob/miniredis/v2"
+
 	"github.com/llm-gateway/llm-gateway/config"
 	"github.com/llm-gateway/llm-gateway/internal/ledger"
 	"github.com/llm-gateway/llm-gateway/internal/limits"
@@ -200,6 +202,44 @@ func TestNothingWritable(t *testing.T) {
 	cfg.Usage.Database = config.NewSecret(filepath.Join(dir, "no", "such", "folder.db"))
 	if a, err := New(Options{Config: cfg}); err == nil || !strings.Contains(err.Error(), "usage.database") {
 		t.Errorf("%v, %v", a, err)
+	}
+}
+
+// TestNothingWritableStillLimits: limits and budgets hold in memory, and in Redis,
+// where no record is kept.
+func TestNothingWritableStillLimits(t *testing.T) {
+	for _, engine := range []string{"memory", "redis"} {
+		t.Run(engine, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := os.Mkdir(filepath.Join(dir, ledgerFile), 0o700); err != nil { // also root cannot write this
+				t.Fatal(err)
+			}
+			t.Chdir(dir)
+			yaml := fmt.Sprintf(`
+providers: {up: {type: openai, base_url: "%s/v1", keys: [%s], limits: {rps: 0.0001, burst: 6, max_wait: 0s}}}
+models:
+  rate: {targets: [{provider: up, model: mock/echo}], limits: {rps: 0.0001, burst: 2}}
+  paid: {targets: [{provider: up, model: mock/echo}], limits: {budget: {day: 0.00007}}}
+  free: {targets: [{provider: up, model: mock/echo}]}
+usage: {unknown_price: 5}
+`, mockUpstream(t), provKey)
+			if engine == "redis" {
+				yaml += "redis: {url: \"redis://" + miniredis.RunT(t).Addr() + "\", timeout: 2s}\n"
+			}
+			cfg := load(t, yaml, nil)
+			cfg.Usage.Database = config.Secret{}
+			r := startWith(t, cfg)
+			for _, want := range []string{"rate 200", "rate 200", "rate 429", "paid 200", "paid 200", "paid 402", "free 200", "free 200", "free 429"} {
+				model, _, _ := strings.Cut(want, " ")
+				status, _, body := r.do(t, "POST", "/v1/chat/completions", `{"model":"`+model+`","messages":[{"role":"user","content":"hi"}]}`)
+				if got := fmt.Sprint(model, " ", status); got != want {
+					t.Errorf("%s, want %s: %s", got, want, body)
+				}
+			}
+			if n := strings.Count(r.log.String(), "usage records are not kept"); n != 1 {
+				t.Errorf("said %d times", n)
+			}
+		})
 	}
 }
 

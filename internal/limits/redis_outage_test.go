@@ -172,3 +172,33 @@ func TestLookAsksOnlyWhenIdle(t *testing.T) {
 		}
 	}
 }
+
+// TestNoHerdWhileRedisIsAway: however many call, before and after its return, one
+// goroutine looks for a Redis that is away.
+func TestNoHerdWhileRedisIsAway(t *testing.T) {
+	mr := server(t)
+	r := engine(t, mr, func(o *RedisOptions) { o.Probe = time.Hour })
+	l := keyLimits(r, Rule{RPS: 1e6, TPM: 1 << 40, Concurrency: 1 << 20, Day: 1 << 60})
+	crowd := func() {
+		var wg sync.WaitGroup
+		for range 200 {
+			wg.Go(func() { mustAdmit(t, l, call(1, 1)).Settle(reported(1), flat(1)) })
+		}
+		wg.Wait()
+	}
+	crowd() // the scripts are known, the connections open
+	flush(t, r)
+	var count trips
+	r.client.AddHook(&count)
+	r.up.Store(false)
+	crowd()
+	if n := count.n.Load(); n != 0 {
+		t.Errorf("%d questions for a Redis that is away", n)
+	}
+	o := &owner{r: &Redis{o: r.o, client: r.client, local: r.local, replica: r.replica, settles: r.settles, renews: r.renews}}
+	o.r.queue.init()
+	o.probe(t.Context())
+	if n := count.n.Load(); n == 0 || n > 3 || !o.r.Up() {
+		t.Errorf("%d questions to find it again, up %v", n, o.r.Up())
+	}
+}
