@@ -25,6 +25,8 @@ providers:
 models:
   chat: {targets: [{provider: up, model: mock/lorem-12}]}
   long: {targets: [{provider: up, model: mock/lorem-60+pace-50ms}]}
+  trial: {targets: [{provider: up, model: mock/echo}], canary: {candidate: {provider: up, model: mock/lorem-3}, steps: [10, 50, 100], step_interval: 1h}}
+  risky: {retries: 0, targets: [{provider: up, model: mock/echo}], canary: {candidate: {provider: up, model: mock/echo+status-500}, steps: [50, 100], step_interval: 1h, min_requests: 50}}
 auth:
   keys:
     - {name: app, key: "` + clientKey + `"}
@@ -142,7 +144,10 @@ func TestScaleOut(t *testing.T) {
 		}
 	}
 	f.keyOfAll(t)
+	f.oneCanary(t)
 	unary, streams := f.rollingRestart(t)
+	f.awaitCanary(t, "trial", "paused", 50) // nor does a restart begin it anew
+	f.awaitCanary(t, "risky", "rolled_back", 0)
 	f.sameSums(t)
 	t.Logf("%d short calls and %d streams across three restarts", unary, streams)
 }
@@ -313,12 +318,12 @@ func (f *fleet) sameSums(t *testing.T) {
 	}
 	said := mockTotals(t, f.mock.base)
 	for query, want := range map[string]int64{
-		"SELECT COUNT(*) FROM ledger_records WHERE outcome = 'complete'":  said.Requests,
-		"SELECT COUNT(*) FROM ledger_records WHERE outcome <> 'complete'": 300, // refused by the limit
-		"SELECT SUM(input)::bigint FROM ledger_records":                   said.Input,
-		"SELECT SUM(output)::bigint FROM ledger_records":                  said.Output,
-		"SELECT SUM(input)::bigint FROM ledger_rollups":                   said.Input,
-		"SELECT SUM(output)::bigint FROM ledger_rollups":                  said.Output,
+		"SELECT COUNT(*) FROM ledger_records WHERE provider <> ''":   said.Requests,
+		"SELECT COUNT(*) FROM ledger_records WHERE provider IS NULL": 300, // refused by the limit
+		"SELECT SUM(input)::bigint FROM ledger_records":              said.Input,
+		"SELECT SUM(output)::bigint FROM ledger_records":             said.Output,
+		"SELECT SUM(input)::bigint FROM ledger_rollups":              said.Input,
+		"SELECT SUM(output)::bigint FROM ledger_rollups":             said.Output,
 	} {
 		if got := f.pg.ask(t, query); got != want {
 			t.Errorf("%s = %d, the upstream says %d", query, got, want)
