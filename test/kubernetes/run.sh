@@ -12,7 +12,8 @@ dir=$(mktemp -d)
 pids=()
 finish() {
   status=$?
-  for p in "${pids[@]}"; do kill "$p" 2>/dev/null || true; done
+  # At once: they keep nothing, and the API server would wait for an etcd that has gone.
+  for p in "${pids[@]}"; do kill -KILL "$p" 2>/dev/null || true; done
   wait 2>/dev/null || true
   if [ $status -ne 0 ]; then tail -n 20 "$dir"/*.log >&2; fi
   rm -rf "$dir"
