@@ -20,8 +20,6 @@ import (
 	"github.com/llm-gateway/llm-gateway/internal/provider/mock/mockserver"
 )
 
-const stormBudget = "limits: {budget: {day: 1000, month: 1000}}"
-
 // TestSharedAccountsAfterAStorm: two replicas with one Redis, accounts under
 // every limit that there is, and attempts that end in every way: time-outs, cuts,
 // retries, hedges, clients that leave, before their answer and while they wait.
@@ -34,7 +32,7 @@ func TestSharedAccountsAfterAStorm(t *testing.T) {
 	tight := "limits: {rps: 1000, burst: 50, concurrency: 6, tpm: 200000, max_wait: 200ms, budget: {day: 1000, month: 1000}}"
 	file := func(name string) string { return filepath.Join(dir, name+".db") }
 	yaml := func(name string) string {
-		return fmt.Sprintf(strings.ReplaceAll(stormYAML, stormBudget, tight), up.URL, file(name)) + "redis: {url: \"redis://" + mr.Addr() + "\", timeout: 2s}\n"
+		return fmt.Sprintf(strings.ReplaceAll(stormYAML, stormLimits, tight), up.URL, file(name)) + "redis: {url: \"redis://" + mr.Addr() + "\", timeout: 2s}\n"
 	}
 	replicas := [2]*running{start(t, yaml("a"), nil), start(t, yaml("b"), nil)}
 	got := crowdedStorm(t, replicas, 8)

@@ -15,10 +15,13 @@ import (
 	"github.com/llm-gateway/llm-gateway/internal/provider/mock/mockserver"
 )
 
+// stormLimits are those of its accounts: they hold nobody.
+const stormLimits = "limits: {rps: 100000, concurrency: 50, tpm: 1000000000, max_wait: 5s, budget: {day: 1000, month: 1000}}"
+
 const stormYAML = `
 providers:
-  up: {type: openai, base_url: "%[1]s/v1", keys: ["` + provKey + `"], retry: {base: 1ms, cap: 2ms}, breaker: {min_requests: 0}, limits: {rps: 100000, concurrency: 50, tpm: 1000000000, max_wait: 5s, budget: {day: 1000, month: 1000}}}
-  alt: {type: openai, base_url: "%[1]s/v1", keys: ["` + provKey + `"], retry: {base: 1ms, cap: 2ms}, breaker: {min_requests: 0}, limits: {rps: 100000, concurrency: 50, tpm: 1000000000, max_wait: 5s, budget: {day: 1000, month: 1000}}}
+  up: {type: openai, base_url: "%[1]s/v1", keys: ["` + provKey + `"], retry: {base: 1ms, cap: 2ms}, breaker: {min_requests: 0}, ` + stormLimits + `}
+  alt: {type: openai, base_url: "%[1]s/v1", keys: ["` + provKey + `"], retry: {base: 1ms, cap: 2ms}, breaker: {min_requests: 0}, ` + stormLimits + `}
 models:
   plain: {targets: [{provider: up, model: mock/lorem-12}]}
   flaky: {retries: 2, targets: [{provider: up, model: mock/lorem-8+flaky-30}, {provider: alt, model: mock/lorem-9}]}
