@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -25,6 +26,7 @@ const adminToken = "adm-e2e-0000000000000000000000000000"
 // as Debian's user of its name.
 type postgres struct {
 	bin, dir, port string
+	db             string // that ask asks; "" = postgres
 	cred           *syscall.Credential
 	cmd            *exec.Cmd
 	done           chan struct{}
@@ -106,7 +108,8 @@ func (p *postgres) url() string {
 // ask runs one statement with psql and returns its one value.
 func (p *postgres) ask(t *testing.T, sql string) int64 {
 	t.Helper()
-	out, err := p.command("psql", "-h", "127.0.0.1", "-p", p.port, "-U", "gateway", "-d", "postgres", "-tAc", sql).CombinedOutput()
+	db := cmp.Or(p.db, "postgres")
+	out, err := p.command("psql", "-h", "127.0.0.1", "-p", p.port, "-U", "gateway", "-d", db, "-tAc", sql).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s: %v\n%s", sql, err, out)
 	}
