@@ -83,9 +83,12 @@ modules: ## the module files are tidy, and the modules are what their checksums 
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME (60s) each
-	@for p in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
-	  for f in $$(grep -h -o '^func Fuzz[A-Za-z0-9_]*' $$p/*_test.go | sed 's/func //'); do \
-	    echo "== $$p $$f"; go test $$p -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) || exit 1; done; done
+	@$(MAKE) -s fuzz-list | while read -r p f; do \
+	  echo "== $$p $$f"; go test $$p -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) </dev/null || exit 1; done
+
+.PHONY: fuzz-list
+fuzz-list: ## the fuzz targets, one a line: package and name
+	@grep -r -o --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed -E 's|/[^/]*:func | |' | sort
 
 .PHONY: bench
 bench: ## run every micro-benchmark
