@@ -199,6 +199,9 @@ func (o *attemptRecorder) charge(r *ledger.Record) {
 		return
 	}
 	cost, ok := price.Cost(r.Usage)
+	if or, is := price.(orElse); is {
+		price = or.of(r.Usage)
+	}
 	r.Cost, r.Unpriced, r.Price = cost, !ok, o.nameOf(price)
 }
 

@@ -58,11 +58,37 @@ func (f flatPrice) Cost(u llm.Usage) (llm.Money, bool) {
 	return f.input/million*llm.Money(u.Input) + f.output/million*llm.Money(u.Output), true
 }
 
+// orElse is a price and what counts where it says nothing: for a service tier that
+// it does not know.
+type orElse struct {
+	*catalog.Price
+	unknown llm.Pricer
+}
+
+// Cost never fails.
+func (p orElse) Cost(u llm.Usage) (llm.Money, bool) {
+	if cost, ok := p.Price.Cost(u); ok {
+		return cost, true
+	}
+	return p.unknown.Cost(u)
+}
+
+// of returns which of the two counts.
+func (p orElse) of(u llm.Usage) llm.Pricer {
+	if _, ok := p.Price.Cost(u); ok {
+		return p.Price
+	}
+	return p.unknown
+}
+
 // of returns what a provider's model costs now, nil when that is not known.
 func (p prices) of(kind, model string) llm.Pricer {
 	if e := p.catalog.Find(kind, model); e != nil {
-		if price := e.Pricer(time.Now()); price != nil {
-			return price
+		if price, ok := e.Pricer(time.Now()).(*catalog.Price); ok {
+			if p.unknown == nil {
+				return price
+			}
+			return orElse{price, p.unknown}
 		}
 	}
 	return p.unknown

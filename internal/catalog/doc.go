@@ -40,7 +40,9 @@
 // lifetimes; cache_write_1h (absent: as cache_write_5m); output_thinking for
 // reasoning tokens (absent: as output). tiers replace the whole price for a
 // request with more than above input tokens, those read from and written to a
-// cache included.
+// cache included. service_tiers are shares of all of it, for calls that the
+// provider says it served so: {"flex": "0.5", "priority": "2"}, also batch; at
+// most three decimals. A tier that is not there has an unknown price.
 //
 // The traits are capabilities (chat, embed, tools, images, json_schema,
 // reasoning, audio), thinking, sampling, stream_only and responses_only; Traits

@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"math/bits"
+	"slices"
 	"strings"
 	"time"
 
@@ -75,7 +78,8 @@ type ratesSpec struct {
 type priceSpec struct {
 	From string `json:"from"`
 	ratesSpec
-	Tiers []tierSpec `json:"tiers"`
+	Tiers    []tierSpec        `json:"tiers"`
+	Services map[string]factor `json:"service_tiers"`
 }
 
 type tierSpec struct {
@@ -173,7 +177,63 @@ func (s *priceSpec) price() (p Price, err error) {
 		above = t.Above
 		p.Tiers = append(p.Tiers, t)
 	}
+	if err := p.services(s.Services); err != nil {
+		return Price{}, err
+	}
 	return p, nil
+}
+
+// factor is a share of the standard price, in thousandths.
+type factor int64
+
+// UnmarshalJSON reads a decimal string, or a number.
+func (f *factor) UnmarshalJSON(b []byte) error {
+	text := strings.Trim(string(b), `"`)
+	const thousandth = llm.Dollar / 1000
+	m, err := llm.ParseMoney(text)
+	switch {
+	case err != nil:
+		return fmt.Errorf("share of the price: %w", err)
+	case m <= 0 || m > 1000*llm.Dollar:
+		return fmt.Errorf("share of the price %s: must be above 0, and at most 1000", text)
+	case m%thousandth != 0:
+		return fmt.Errorf("share of the price %s has more than three decimals", text)
+	}
+	*f = factor(m / thousandth)
+	return nil
+}
+
+// services makes the prices of the other service tiers out of the standard one.
+func (p *Price) services(list map[string]factor) error {
+	for name, f := range list {
+		t := llm.ServiceTierOf(name)
+		if t == llm.TierStandard || t.String() != name {
+			return fmt.Errorf("service_tiers: %q is not one of batch, flex, priority", name)
+		}
+		s := &Price{From: p.From, Rates: p.Rates, Tiers: slices.Clone(p.Tiers)}
+		exact := s.scale(f)
+		for i := range s.Tiers {
+			exact = s.Tiers[i].scale(f) && exact
+		}
+		if !exact {
+			return fmt.Errorf("service_tiers: %s: the price is no whole number of 10^-12 dollars a token", name)
+		}
+		p.Services[t] = s
+	}
+	return nil
+}
+
+// scale multiplies all rates and reports whether none had to be rounded.
+func (r *Rates) scale(f factor) (exact bool) {
+	exact = true
+	for _, m := range []*llm.Money{&r.Input, &r.CachedInput, &r.CacheWrite, &r.CacheWrite1h, &r.Output, &r.OutputThinking} {
+		hi, lo := bits.Mul64(uint64(*m), uint64(f))
+		if hi != 0 || lo > math.MaxInt64 || lo%1000 != 0 {
+			exact = false
+		}
+		*m = llm.Money(lo / 1000)
+	}
+	return exact
 }
 
 // prices makes the price list and checks its order.

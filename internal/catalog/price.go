@@ -32,6 +32,10 @@ type Price struct {
 	From time.Time // zero = since ever
 	Rates
 	Tiers []Tier // in order of Above
+
+	// Services are the prices of other service tiers than the standard one, whose
+	// own is nil; nil = unknown.
+	Services [llm.Tiers]*Price
 }
 
 // For returns the rates of a request with so many input tokens.
@@ -46,8 +50,14 @@ func (p *Price) For(input int64) Rates {
 
 // Cost returns what a call cost. Counts below zero count as zero, parts of a
 // count are at most the whole, and a sum beyond the range of llm.Money stays
-// at its end. ok is always true.
+// at its end. ok is false for a service tier whose price is unknown.
 func (p *Price) Cost(u llm.Usage) (cost llm.Money, ok bool) {
+	if u.Tier != llm.TierStandard {
+		if u.Tier >= llm.Tiers || p.Services[u.Tier] == nil {
+			return 0, false
+		}
+		p = p.Services[u.Tier]
+	}
 	r := p.For(u.Input)
 	cached, written := max(u.CachedInput, 0), max(u.CacheWrite, 0)
 	hour := min(max(u.CacheWrite1h, 0), written)

@@ -118,6 +118,7 @@ type Usage struct {
 	Output       int64
 	Reasoning    int64
 	Source       UsageSource
+	Tier         ServiceTier // at which the provider says it served the call
 }
 
 // Total returns input plus output tokens.

@@ -77,6 +77,7 @@ func (u *usage) canonical(source llm.UsageSource) llm.Usage {
 		Output:       max(u.output, u.thinking),
 		Reasoning:    u.thinking,
 		Source:       source,
+		Tier:         llm.ServiceTierOf(u.tier),
 	}
 }
 

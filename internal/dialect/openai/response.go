@@ -159,6 +159,14 @@ func (a *answer) fault() []byte {
 // usage reads usage from wherever a provider puts it: the top level, under
 // x_groq, or inside the choice (Moonshot's older API).
 func (a *answer) usage(u *llm.Usage) bool {
+	if !a.counts(u) {
+		return false
+	}
+	u.Tier = lenient.Tier(a.raw, a.at[bodyTier])
+	return true
+}
+
+func (a *answer) counts(u *llm.Usage) bool {
 	if decodeUsage(a.part(bodyUsage), u) {
 		return true
 	}

@@ -18,7 +18,7 @@ func (Codec) Rewrite(c *llm.Call) ([]byte, error) {
 }
 
 // objectNames are the members of a response object that are acted on.
-var objectNames = jsonedit.NewNames("status", "usage", "error", "incomplete_details", "output")
+var objectNames = jsonedit.NewNames("status", "usage", "error", "incomplete_details", "output", "service_tier")
 
 const (
 	objStatus = iota
@@ -26,6 +26,7 @@ const (
 	objError
 	objDetails
 	objOutput
+	objTier
 	objCount
 )
 
@@ -57,6 +58,9 @@ func inspectObject(v []byte, u *llm.Usage) (finish llm.FinishReason, err error) 
 		return "", lenient.Malformed("answer", err)
 	}
 	decodeUsage(lenient.Present(v, at[objUsage]), u)
+	if u.Source == llm.UsageReported {
+		u.Tier = lenient.Tier(v, at[objTier])
+	}
 	status := lenient.Word(v, at[objStatus], statuses)
 	if fault := lenient.Present(v, at[objError]); fault != nil && status != statusCompleted && status != statusIncomplete {
 		return "", openai.Codec{}.DecodeError(0, v)
