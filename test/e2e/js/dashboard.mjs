@@ -1,5 +1,5 @@
 // Drives the operators' page in a real browser.
-import { GATEWAY, TOKEN, KEY, accessible, call, context, end, expect, page, shot, text, until } from './browser.mjs';
+import { GATEWAY, TOKEN, KEY, SHOTS, accessible, call, context, end, expect, page, shot, text, until } from './browser.mjs';
 import assert from 'node:assert/strict';
 
 const load = async (n) => { for (let i = 0; i < n; i++) await call({ model: i % 3 ? 'chat' : 'code', prompt: 'load ' + i, stream: i % 2 === 0 }); };
@@ -66,6 +66,16 @@ if (await page.locator('#keys').isVisible()) {
   await until('its end', async () => !/made-by-page/.test(await text('#key-table')));
   console.log(JSON.stringify({ name: 'keys created and revoked', ok: true }));
 } else console.log('skipped: this gateway has no endpoint for keys');
+
+// A picture for people needs some minutes of traffic to show; no check does.
+if (SHOTS) {
+  for (const end = Date.now() + 60000; Date.now() < end;) await Promise.all([load(4), call({ model: 'trial', prompt: 'hi', metadata: { session_id: String(Date.now()) } }), page.waitForTimeout(700 + 900 * Math.random())]);
+  await page.evaluate(() => scrollTo(0, 0));
+  await page.setViewportSize({ width: 1366, height: 980 });
+  await page.waitForTimeout(3500);
+  await shot('readme', false);
+  await page.setViewportSize({ width: 1366, height: 900 });
+}
 
 // A canary is rolled back by an operator, and the page says so.
 await until('the canary', async () => /trial/.test(await text('#canary-list')));
